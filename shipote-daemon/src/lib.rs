@@ -1,0 +1,1 @@
+//! The shipote program as a library.

@@ -1,0 +1,3 @@
+//! The `shipote` program.
+
+fn main() {}

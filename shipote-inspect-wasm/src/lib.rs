@@ -1,0 +1,1 @@
+//! The inspector: bytes in, view models out.

@@ -1,0 +1,6 @@
+//! What survives a restart.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
