@@ -1,6 +1,16 @@
-//! What survives a restart.
+//! What survives a restart: `state.json`, every version of it, and every problem in one.
+//!
+//! Invariant: this crate turns bytes into values and back. It knows no file, no clock, no randomness, no thread and
+//! no `unsafe`; the daemon, the command line and the inspector page judge a file by this one code.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+pub mod domain;
+
+pub use domain::{
+    Collection, CommandEntry, Counters, Desired, HeldEntity, LastExit, Lineage, LivePipelineEntry,
+    PersistedStats, PipelineEntry, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES, WorkspaceEntry,
+};
