@@ -8,9 +8,26 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod declare;
+
+mod bridge;
 pub mod domain;
+mod quantity;
+pub mod read;
+pub mod upgrade;
+mod v1;
+mod v2;
+mod v3;
+mod v4;
+mod v5;
+mod wire;
+pub mod write;
 
 pub use domain::{
     Collection, CommandEntry, Counters, Desired, HeldEntity, LastExit, Lineage, LivePipelineEntry,
     PersistedStats, PipelineEntry, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES, WorkspaceEntry,
 };
+pub use read::{Beside, Reading, Verdict, read};
+pub use upgrade::UpgradeNote;
+pub use write::render;

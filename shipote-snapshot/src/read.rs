@@ -1,0 +1,145 @@
+//! Reading: bytes to a verdict, a state, and every problem with its place.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use shipote_card::Problem;
+
+use crate::bridge;
+use crate::domain::ShipoteSnapshot;
+use crate::upgrade::{AnyState, UpgradeNote, Upgraded};
+use crate::wire::Key;
+
+/// What a file is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Of the newest version, and all of it is understood.
+    Valid,
+    /// Of an older version, and all of it is understood.
+    Upgradable,
+    /// Not all of it is understood.
+    Invalid,
+    /// Of a version that this program does not know yet; never loaded and never overwritten.
+    Newer,
+}
+
+impl Verdict {
+    /// Returns its name in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Upgradable => "upgradable",
+            Self::Invalid => "invalid",
+            Self::Newer => "newer",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What the file is worth.
+    pub verdict: Verdict,
+    /// The number that stands as its version, as it is written there; none where no number does.
+    pub version: Option<String>,
+    /// The state in the newest version. None for a newer file, and where the document as a whole is unreadable.
+    pub snapshot: Option<ShipoteSnapshot>,
+    /// What is wrong, by place; at most 1 000.
+    pub problems: Vec<Problem>,
+    /// Further problems that are not listed.
+    pub more: u64,
+    /// What the upgrade to the newest version changed.
+    pub notes: Vec<UpgradeNote>,
+    /// Parts that were ignored.
+    pub beside: Vec<Beside>,
+}
+
+/// A part of the file that was ignored: an unknown field, or a sample that was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Beside {
+    /// Where it stood, as a JSON pointer.
+    pub pointer: String,
+    /// Its JSON, byte for byte.
+    pub raw: String,
+}
+
+/// Returns what `bytes` say, with every problem in them.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Reading {
+    read_clean(bytes).unwrap_or(Reading {
+        verdict: Verdict::Invalid,
+        version: None,
+        snapshot: None,
+        problems: Vec::new(),
+        more: 0,
+        notes: Vec::new(),
+        beside: Vec::new(),
+    })
+}
+
+/// Reads a file without any problem; returns none where there is one.
+fn read_clean(bytes: &[u8]) -> Option<Reading> {
+    let version = probe(bytes)?;
+    let Upgraded { state, lineage, notes } = AnyState::parse(version, bytes)?.newest(bytes, None);
+    let snapshot = bridge::snapshot(state, lineage);
+    Some(Reading {
+        verdict: if version == u64::from(crate::SNAPSHOT_VERSION) {
+            Verdict::Valid
+        } else {
+            Verdict::Upgradable
+        },
+        version: Some(alloc::format!("{version}")),
+        snapshot: Some(snapshot),
+        problems: Vec::new(),
+        more: 0,
+        notes,
+        beside: Vec::new(),
+    })
+}
+
+/// Returns the version of the document, reading no further than to it.
+fn probe(bytes: &[u8]) -> Option<u64> {
+    struct Probe<'a>(&'a mut Option<u64>);
+
+    impl<'de> DeserializeSeed<'de> for Probe<'_> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Probe<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<Key<'de>>()? {
+                if key.0 == "version" {
+                    *self.0 = Some(map.next_value()?);
+                    return Ok(());
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+
+    let mut version = None;
+    // Leaving the object early ends in an error of its own, which says nothing about the version.
+    let _ = Probe(&mut version).deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    version
+}

@@ -1,0 +1,303 @@
+//! How a version's wire form is declared, once: the type, its strict reader, its writer and its row in the field
+//! table come from the same lines, so the quick reader and the finder of problems can't disagree.
+//!
+//! Strict means: objects only (derived readers also take arrays), each field once, none unknown, in maps as well.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::fmt::Write as _;
+use core::marker::PhantomData;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use shipote_card::{CommandId, PipelineId, WorkspaceId};
+
+use crate::domain::Lineage;
+
+/// How names of variants are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `OneShot`, as versions 1 to 4 wrote them.
+    Camel,
+    /// `one_shot`.
+    Snake,
+}
+
+/// A value that stands in `state.json`.
+pub(crate) trait Wire: for<'de> Deserialize<'de> {
+    /// Its row in the field table.
+    const KIND: Kind;
+
+    /// Appends its JSON.
+    fn write(&self, out: &mut String, style: Style);
+}
+
+/// What stands at one place of the document.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Bool,
+    /// A whole number from 0 to the given largest one, written without fraction or exponent.
+    Integer(u64),
+    Float,
+    Text,
+    Id,
+    Nullable(&'static Self),
+    List(&'static Self),
+    Map(&'static Self),
+    Object(&'static Object),
+    Choice(&'static Choice),
+    /// A form with a grammar of its own.
+    Own(&'static Own),
+}
+
+/// An object with named fields.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [Field],
+    /// Fields of which exactly one must be given; empty where there is no such rule.
+    pub(crate) one_of: &'static [&'static str],
+}
+
+/// One field of an object.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static Kind,
+    pub(crate) required: bool,
+    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    pub(crate) doc: &'static str,
+}
+
+/// One of several variants: a text, or an object with one field that is named like the variant.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) name: &'static str,
+    pub(crate) variants: &'static [Variant],
+    /// The object that may stand there instead.
+    pub(crate) object: Option<&'static Kind>,
+}
+
+/// One variant of a choice.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) camel: &'static str,
+    pub(crate) snake: &'static str,
+    pub(crate) payload: Option<&'static Kind>,
+}
+
+/// A form with a grammar of its own.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// What is expected, as a noun phrase with an example.
+    pub(crate) expected: &'static str,
+    /// Whether this JSON text is of that form.
+    pub(crate) accepts: fn(&str) -> bool,
+    /// Its JSON Schema.
+    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    pub(crate) schema: &'static str,
+}
+
+/// A key of an object, borrowed from the document where it has no escapes.
+pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// A map by free names, each of which stands once.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Map<V>(pub(crate) BTreeMap<String, V>);
+
+impl<V> Map<V> {
+    pub(crate) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Map<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for MapVisitor<V> {
+            type Value = Map<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Map<V>, A::Error> {
+                let mut map = BTreeMap::new();
+                while let Some((key, value)) = access.next_entry::<String, V>()? {
+                    if map.insert(key, value).is_some() {
+                        return Err(de::Error::custom("duplicate key"));
+                    }
+                }
+                Ok(Map(map))
+            }
+        }
+        deserializer.deserialize_map(MapVisitor(PhantomData))
+    }
+}
+
+impl<V: Wire> Wire for Map<V> {
+    const KIND: Kind = Kind::Map(&V::KIND);
+
+    fn write(&self, out: &mut String, style: Style) {
+        let mut object = ObjectWriter::open(out);
+        for (key, value) in &self.0 {
+            value.write(object.key(key), style);
+        }
+        object.close();
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    const KIND: Kind = Kind::List(&T::KIND);
+
+    fn write(&self, out: &mut String, style: Style) {
+        out.push('[');
+        for (index, item) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            item.write(out, style);
+        }
+        out.push(']');
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    const KIND: Kind = Kind::Nullable(&T::KIND);
+
+    fn write(&self, out: &mut String, style: Style) {
+        match self {
+            Some(value) => value.write(out, style),
+            None => out.push_str("null"),
+        }
+    }
+}
+
+macro_rules! wire_scalar {
+    ($($ty:ty => $kind:expr),+ $(,)?) => {$(
+        impl Wire for $ty {
+            const KIND: Kind = $kind;
+
+            fn write(&self, out: &mut String, _: Style) {
+                let _ = write!(out, "{self}");
+            }
+        }
+    )+};
+}
+
+wire_scalar! {
+    bool => Kind::Bool,
+    u8 => Kind::Integer(u8::MAX as u64),
+    u16 => Kind::Integer(u16::MAX as u64),
+    u32 => Kind::Integer(u32::MAX as u64),
+    u64 => Kind::Integer(u64::MAX),
+}
+
+macro_rules! wire_id {
+    ($($ty:ty),+) => {$(
+        impl Wire for $ty {
+            const KIND: Kind = Kind::Id;
+
+            fn write(&self, out: &mut String, _: Style) {
+                let _ = write!(out, "\"{self}\"");
+            }
+        }
+    )+};
+}
+
+wire_id!(WorkspaceId, PipelineId, CommandId, Lineage);
+
+impl<'de> Deserialize<'de> for Lineage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Key::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Wire for f64 {
+    const KIND: Kind = Kind::Float;
+
+    fn write(&self, out: &mut String, _: Style) {
+        // A number that JSON can't hold becomes null, which every place with a number of this kind may be.
+        out.push_str(&serde_json::to_string(self).unwrap_or_else(|_| "null".into()));
+    }
+}
+
+impl Wire for String {
+    const KIND: Kind = Kind::Text;
+
+    fn write(&self, out: &mut String, _: Style) {
+        write_text(out, self);
+    }
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn write_text(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        // Writing a text into memory has no way to fail.
+        out.push_str(&serde_json::to_string(text).unwrap_or_default());
+    }
+}
+
+/// Writes the members of one object.
+pub(crate) struct ObjectWriter<'a> {
+    out: &'a mut String,
+    empty: bool,
+}
+
+impl<'a> ObjectWriter<'a> {
+    pub(crate) fn open(out: &'a mut String) -> Self {
+        out.push('{');
+        Self { out, empty: true }
+    }
+
+    /// Begins a member, and returns where its value goes.
+    pub(crate) fn key(&mut self, key: &str) -> &mut String {
+        if !self.empty {
+            self.out.push(',');
+        }
+        self.empty = false;
+        write_text(self.out, key);
+        self.out.push(':');
+        self.out
+    }
+
+    pub(crate) fn close(self) {
+        self.out.push('}');
+    }
+}
+
+/// Returns the name of a field without the `r#` that keywords need in Rust.
+pub(crate) const fn bare(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}

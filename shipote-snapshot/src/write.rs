@@ -1,0 +1,93 @@
+//! Writing: a state as the text of `state.json`, the same text for the same state, with one entity per line.
+
+use alloc::string::String;
+
+use crate::bridge::Bridge;
+use crate::domain::{Collection, HeldEntity, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES};
+use crate::wire::{Style, Wire, write_text};
+use crate::{v2, v5};
+
+/// Returns the text of `state.json` in the newest version.
+///
+/// Of each workspace's samples the newest [`WRITTEN_SAMPLES`] are written. Held entities come last in their list.
+#[must_use]
+pub fn render(snapshot: &ShipoteSnapshot) -> String {
+    let mut out = String::new();
+    let mut document = Document::open(&mut out, SNAPSHOT_VERSION, snapshot.timestamp_ms, |out| {
+        field(out, "lineage", &snapshot.lineage);
+        field(out, "serial", &snapshot.serial);
+        field(out, "journal_seq", &snapshot.journal_seq);
+        field(out, "producer", &snapshot.producer);
+    });
+    document.list(Collection::Workspaces, &snapshot.held, snapshot.workspaces.iter().map(workspace));
+    let saved = snapshot.saved_pipelines.iter().map(|entry| v2::PipelineEntry::lower(entry.clone()));
+    document.list(Collection::SavedPipelines, &snapshot.held, saved);
+    let live = snapshot.live_pipelines.iter().map(|entry| v5::LivePipelineEntry::lower(entry.clone()));
+    document.list(Collection::LivePipelines, &snapshot.held, live);
+    let commands = snapshot.commands.iter().map(|entry| v5::CommandEntry::lower(entry.clone()));
+    document.list(Collection::Commands, &snapshot.held, commands);
+    document.close();
+    out
+}
+
+fn workspace(entry: &crate::domain::WorkspaceEntry) -> v5::WorkspaceEntry {
+    let surplus = entry.stats_history.len().saturating_sub(WRITTEN_SAMPLES);
+    v5::WorkspaceEntry {
+        id: entry.id,
+        spec: Bridge::lower(entry.spec.clone()),
+        expires_at_ms: entry.expires_at_ms,
+        stats_history: Bridge::lower(entry.stats_history[surplus..].to_vec()),
+    }
+}
+
+fn field(out: &mut String, key: &str, value: &impl Wire) {
+    write_text(out, key);
+    out.push(':');
+    value.write(out, Style::Snake);
+    out.push(',');
+}
+
+/// Writes one document: the head on the first line, then each entity on a line of its own.
+struct Document<'a> {
+    out: &'a mut String,
+    style: Style,
+}
+
+impl<'a> Document<'a> {
+    fn open(out: &'a mut String, version: u16, timestamp_ms: u64, head: impl FnOnce(&mut String)) -> Self {
+        out.push('{');
+        field(out, "version", &version);
+        head(out);
+        write_text(out, "timestamp_ms");
+        out.push(':');
+        timestamp_ms.write(out, Style::Snake);
+        Self { out, style: if version < 5 { Style::Camel } else { Style::Snake } }
+    }
+
+    fn list<W: Wire>(
+        &mut self,
+        collection: Collection,
+        held: &[HeldEntity],
+        entities: impl Iterator<Item = W>,
+    ) {
+        self.out.push_str(",\n");
+        write_text(self.out, collection.key());
+        self.out.push_str(":[");
+        let mut separator = "\n";
+        for entity in entities {
+            self.out.push_str(separator);
+            entity.write(self.out, self.style);
+            separator = ",\n";
+        }
+        for entity in held.iter().filter(|entity| entity.collection == collection) {
+            self.out.push_str(separator);
+            self.out.push_str(&entity.raw);
+            separator = ",\n";
+        }
+        self.out.push(']');
+    }
+
+    fn close(self) {
+        self.out.push_str("}\n");
+    }
+}
