@@ -154,7 +154,14 @@ pub struct RestartPolicy {
 
 impl Default for RestartPolicy {
     fn default() -> Self {
-        Self { on: RestartOn::Failure, backoff_ms: 200, max_backoff_ms: 30_000, max: 0, jitter: true, stable_ms: 0 }
+        Self {
+            on: RestartOn::Failure,
+            backoff_ms: 200,
+            max_backoff_ms: 30_000,
+            max: 0,
+            jitter: true,
+            stable_ms: 0,
+        }
     }
 }
 

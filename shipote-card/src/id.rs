@@ -142,7 +142,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         assert_eq!(text.to_lowercase().parse::<WorkspaceId>(), Err(IdError::NotCanonical));
-        assert_eq!("8ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<WorkspaceId>().is_err(), true);
+        assert!("8ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<WorkspaceId>().is_err());
         assert_eq!("00000000000000000000000000".parse::<WorkspaceId>(), Err(IdError::Nil));
         assert_eq!("short".parse::<WorkspaceId>(), Err(IdError::Invalid));
     }

@@ -184,12 +184,16 @@ pub enum DiscernPolicy {
 pub enum FullPolicy {
     /// The producer waits.
     #[default]
+    #[serde(alias = "Block")]
     Block,
     /// The surplus goes to a bounded file.
+    #[serde(alias = "Spill")]
     Spill,
     /// The newest bytes are dropped and counted.
+    #[serde(alias = "DropNewest")]
     DropNewest,
     /// The oldest bytes are dropped and counted.
+    #[serde(alias = "DropOldest")]
     DropOldest,
 }
 
@@ -200,9 +204,12 @@ pub enum FullPolicy {
 pub enum MergePolicy {
     /// Whole lines, in order of arrival.
     #[default]
+    #[serde(alias = "Line")]
     Line,
     /// One after the other, in the order of the edges.
+    #[serde(alias = "Concat")]
     Concat,
     /// The producers share one pipe; only writes of up to 4096 bytes stay whole (pipe(7)).
+    #[serde(alias = "Raw")]
     Raw,
 }

@@ -55,3 +55,56 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Place>,
 }
+
+impl Problem {
+    /// Makes a problem that is known by its pointer alone; lines, columns and offsets are left at 0.
+    #[must_use]
+    pub fn new(
+        severity: Severity,
+        code: &str,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code: code.into(),
+            place: Place { pointer: pointer.into(), ..Place::default() },
+            len: 0,
+            message: message.into(),
+            hint: String::new(),
+            related: Vec::new(),
+        }
+    }
+
+    /// Makes an [`Severity::Error`]; see [`Problem::new`].
+    #[must_use]
+    pub fn error(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, pointer, message)
+    }
+
+    /// Makes a [`Severity::Warning`]; see [`Problem::new`].
+    #[must_use]
+    pub fn warning(code: &str, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, pointer, message)
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Adds another place that belongs to it, by its pointer.
+    #[must_use]
+    pub fn with_related(mut self, pointer: impl Into<String>) -> Self {
+        self.related.push(Place { pointer: pointer.into(), ..Place::default() });
+        self
+    }
+
+    /// Returns whether what holds it can't be used.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity >= Severity::Error
+    }
+}

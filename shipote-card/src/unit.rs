@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The reason why a text is not a quantity. Its display is a sentence fragment with an example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct UnitError(String);
+pub struct UnitError(&'static str);
 
 /// A span of time in whole milliseconds: `"90s"`, `"1h30m"`, `"250ms"`, or a bare number of seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,7 @@ impl FromStr for Span {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError(format!("not a span of time; write it like \"90s\", \"1h30m\" or \"250ms\""));
+        let error = || UnitError("not a span of time; write it like \"90s\", \"1h30m\" or \"250ms\"");
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(error());
@@ -101,7 +101,11 @@ impl fmt::Display for Span {
 impl Serialize for Span {
     /// Writes whole seconds as a number and anything finer as a text.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.ms % 1000 == 0 { serializer.serialize_u64(self.ms / 1000) } else { serializer.collect_str(self) }
+        if self.ms.is_multiple_of(1000) {
+            serializer.serialize_u64(self.ms / 1000)
+        } else {
+            serializer.collect_str(self)
+        }
     }
 }
 
@@ -121,7 +125,9 @@ impl<'de> Deserialize<'de> for Span {
             }
 
             fn visit_i64<E: de::Error>(self, secs: i64) -> Result<Span, E> {
-                u64::try_from(secs).map_err(|_| E::custom("a span can't be negative")).and_then(|s| self.visit_u64(s))
+                u64::try_from(secs)
+                    .map_err(|_| E::custom("a span can't be negative"))
+                    .and_then(|s| self.visit_u64(s))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
@@ -172,7 +178,7 @@ impl FromStr for ByteSize {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError(format!("not an amount of memory; write it like \"512MiB\" or \"2GB\""));
+        let error = || UnitError("not an amount of memory; write it like \"512MiB\" or \"2GB\"");
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
         let number: u64 = text[..digits].parse().map_err(|_| error())?;
@@ -223,7 +229,9 @@ impl<'de> Deserialize<'de> for ByteSize {
             }
 
             fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
-                u64::try_from(bytes).map(ByteSize).map_err(|_| E::custom("an amount of memory can't be negative"))
+                u64::try_from(bytes)
+                    .map(ByteSize)
+                    .map_err(|_| E::custom("an amount of memory can't be negative"))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
@@ -245,7 +253,7 @@ impl FromStr for Cpus {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let error = || UnitError(format!("not a number of processors; write it like \"1.5\" or \"150%\""));
+        let error = || UnitError("not a number of processors; write it like \"1.5\" or \"150%\"");
         let text = text.trim();
         let (number, milli_per_unit) = match text.strip_suffix('%') {
             Some(percent) => (percent.trim_end(), 10),
@@ -256,7 +264,8 @@ impl FromStr for Cpus {
         if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) || fraction.len() > 3 {
             return Err(error());
         }
-        let mut scaled: u64 = whole.parse::<u64>().map_err(|_| error())?.checked_mul(1000).ok_or_else(error)?;
+        let mut scaled: u64 =
+            whole.parse::<u64>().map_err(|_| error())?.checked_mul(1000).ok_or_else(error)?;
         let mut digit_value = 100;
         for byte in fraction.bytes() {
             scaled += u64::from(byte - b'0') * digit_value;
@@ -377,7 +386,9 @@ mod tests {
 
     #[test]
     fn a_span_reads_what_it_writes() {
-        for (text, ms) in [("2h", 7_200_000), ("1h30m", 5_400_000), ("250ms", 250), ("1d1s", 86_401_000), ("0s", 0)] {
+        for (text, ms) in
+            [("2h", 7_200_000), ("1h30m", 5_400_000), ("250ms", 250), ("1d1s", 86_401_000), ("0s", 0)]
+        {
             let span: Span = text.parse().unwrap();
             assert_eq!(span.as_millis(), ms, "{text}");
             assert_eq!(span.to_string().parse::<Span>(), Ok(span), "{text}");

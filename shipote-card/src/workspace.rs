@@ -90,10 +90,10 @@ pub struct Soma {
     /// Variables passed on from the caller; only the name is kept.
     #[serde(skip_serializing_if = "is_default")]
     pub env_pass: Vec<String>,
-    /// User id, name or number as the host knows it.
+    /// User id as the host knows it, a number.
     #[serde(skip_serializing_if = "is_default")]
     pub uid: Option<u32>,
-    /// Group id as the host knows it.
+    /// Group id as the host knows it, a number.
     #[serde(skip_serializing_if = "is_default")]
     pub gid: Option<u32>,
     /// `"subordinate"` maps the workspace to subordinate ids; none keeps the caller's identity.
@@ -168,8 +168,10 @@ impl Default for Namespaces {
 pub enum Containment {
     /// A pid namespace or a cgroup, or the workspace is refused.
     #[default]
+    #[serde(alias = "Required")]
     Required,
     /// Goes on with neither; escapees are then possible, and `effective` says so.
+    #[serde(alias = "BestEffort")]
     BestEffort,
 }
 
@@ -180,10 +182,13 @@ pub enum Containment {
 pub enum RootFs {
     /// The host's files, as the workspace's user sees them.
     #[default]
+    #[serde(alias = "Host")]
     Host,
     /// A directory that holds a whole root file system.
+    #[serde(alias = "Directory")]
     Directory(String),
     /// The host's files below a layer that keeps what is written.
+    #[serde(alias = "Overlay")]
     Overlay,
 }
 
@@ -266,8 +271,10 @@ pub enum NetPolicy {
 pub enum TapPermission {
     /// Observers may attach.
     #[default]
+    #[serde(alias = "Allow")]
     Allow,
     /// No observer, for edges that carry secrets.
+    #[serde(alias = "Deny")]
     Deny,
 }
 
@@ -285,6 +292,16 @@ pub struct FlowDir {
     pub mode: FlowMode,
 }
 
+impl FlowDir {
+    /// Returns the name of the variable that holds the path: `SHIPOTE_FLOW_` and the name in capitals, with `_` for
+    /// what is neither a letter nor a digit.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        "SHIPOTE_FLOW_".chars().chain(self.name.chars().map(letter)).collect()
+    }
+}
+
 /// Which way data flows through a flow directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -292,10 +309,13 @@ pub struct FlowDir {
 pub enum FlowMode {
     /// Read only; must exist.
     #[default]
+    #[serde(alias = "In")]
     In,
     /// Written; created with mode 0700 where it is missing.
+    #[serde(alias = "Out")]
     Out,
     /// Both; created with mode 0700 where it is missing.
+    #[serde(alias = "Inout")]
     Inout,
 }
 
