@@ -1,3 +1,62 @@
-//! The tasks of the project.
+//! The project's own tasks, `cargo xtask TASK`. It holds nothing of the product and depends on no crate of it.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task has to say goes to the terminal")]
+
+mod generate;
+mod program;
+mod test;
+mod tidy;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a task ends with: a sentence on what went wrong.
+type Outcome<T = ()> = Result<T, String>;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  test [--quick]       everything that must hold: format, lints, tidy, unit tests, release build,
+                       integration tests, generated files; installs what is missing, or names it
+                       (--quick leaves out the release build and the integration tests)
+  tidy                 the rules that no compiler keeps: arrows between crates, purity, unsafe, names in docs
+  generate [--check]   writes docs/schema/*.json and docs/cli.md from the program; --check only compares
+  help                 this page
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match words[..] {
+        ["test"] => test::run(&root, test::Extent::Full),
+        ["test", "--quick"] => test::run(&root, test::Extent::Quick),
+        ["tidy"] => tidy::run(&root),
+        ["generate"] => generate::run(&root, generate::Mode::Write),
+        ["generate", "--check"] => generate::run(&root, generate::Mode::Check),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("xtask: `{}` is no task\n\n{HELP}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the directory of the workspace. Cargo says where this crate is; started by hand, it is the current one.
+fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR")
+        .and_then(|manifest| PathBuf::from(manifest).parent().map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("."))
+}

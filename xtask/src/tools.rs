@@ -1,0 +1,75 @@
+//! What the tests need beyond cargo: installed where that can be done, named where it cannot.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Outcome, program};
+
+/// Targets that something is built or checked for.
+const TARGETS: &[&str] = &["wasm32-unknown-unknown", "wasm32v1-none", "x86_64-unknown-linux-musl"];
+
+/// Parts of the toolchain: what they are called to rustup, and the program that shows they are there.
+const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")];
+
+/// Programs that tests run, and the Debian packages that hold them.
+const NEEDED: &[(&str, &str)] = &[("zcat", "gzip"), ("sort", "coreutils")];
+
+/// Programs that only some tests run; these count themselves as skipped without them.
+const WELCOME: &[(&str, &str)] = &[("strace", "strace")];
+
+/// Makes sure that everything is there, or says in one line what to install.
+pub fn ensure(root: &Path) -> Outcome {
+    let mut wanted = Vec::new();
+    wanted.extend(targets(root).err());
+    wanted.extend(components().err());
+    wanted.extend(packages().err());
+    if let [(program, package)] = WELCOME
+        && !is_here(program)
+    {
+        println!(
+            "note: {program} is not installed (apt-get install {package}); tests that need it are skipped"
+        );
+    }
+    if wanted.is_empty() { Ok(()) } else { Err(format!("install first: {}", wanted.join("; "))) }
+}
+
+/// Makes sure that the standard libraries of all targets are there.
+pub fn targets(root: &Path) -> Outcome {
+    let sysroot = program::read(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root))?;
+    let library = Path::new(sysroot.trim()).join("lib/rustlib");
+    let missing: Vec<&str> =
+        TARGETS.iter().copied().filter(|target| !library.join(target).is_dir()).collect();
+    install(&missing, "rustup target add", Command::new("rustup").args(["target", "add"]).current_dir(root))
+}
+
+fn components() -> Outcome {
+    let missing: Vec<&str> =
+        COMPONENTS.iter().filter(|(_, program)| !is_here(program)).map(|(component, _)| *component).collect();
+    install(&missing, "rustup component add", Command::new("rustup").args(["component", "add"]))
+}
+
+fn packages() -> Outcome {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
+    let root = program::read(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0");
+    if !root && !missing.is_empty() {
+        return Err(format!("apt-get install {}", missing.join(" ")));
+    }
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--yes", "--no-install-recommends"]).env("DEBIAN_FRONTEND", "noninteractive");
+    install(&missing, "apt-get install", &mut apt)
+}
+
+/// Runs `installer` for what is missing; where it fails, the error is the line to type.
+fn install(missing: &[&str], typed: &str, installer: &mut Command) -> Outcome {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("{typed} {}", missing.join(" "));
+    program::run(installer.args(missing)).map_err(|_| format!("{typed} {}", missing.join(" ")))
+}
+
+fn is_here(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|directory| directory.join(program).is_file())
+}
