@@ -53,6 +53,7 @@ const READABLE: &[(&[u8], &str)] = &[
     (b"ORC", "application/vnd.apache.orc"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "application/ogg"),
+    (b"bplist0", "application/x-bplist"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
     (b"wOF2", "font/woff2"),

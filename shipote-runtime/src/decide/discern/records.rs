@@ -62,9 +62,14 @@ fn is_syslog(line: &str) -> bool {
     };
     // A host, then a program with a colon.
     let mut words = rest.trim_start().splitn(3, ' ');
-    let host =
-        words.next().is_some_and(|host| !host.is_empty() && !host.ends_with(':') && !host.starts_with('['));
+    let host = words.next().is_some_and(is_host);
     host && words.next().is_some_and(|tag| tag.ends_with(':') && tag.len() > 1)
+}
+
+/// Whether a word may be a host: not a level, which other logs have in its place.
+fn is_host(word: &str) -> bool {
+    const LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "FATAL"];
+    !word.is_empty() && !word.ends_with(':') && !word.starts_with('[') && !LEVELS.contains(&word)
 }
 
 /// Returns what follows `Mmm dd hh:mm:ss `.

@@ -335,6 +335,7 @@ fn logs_are_recognised_line_by_line() {
         "<34>1 2003-10-11T22:14:15.003Z host su - ID47 - failed\n<34>1 - host su - - - x\n",
         "text/x-syslog",
     );
+    check("2024-01-01T10:00:00Z INFO app: a\n2024-01-01T10:00:01Z INFO app: b\n", "text/plain");
     check(
         "2024-01-01T10:00:00.1+00:00 host sshd[1]: a\n2024-01-01T10:00:00.2+00:00 host sshd[1]: b\n",
         "text/x-syslog",
