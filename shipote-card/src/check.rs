@@ -244,15 +244,12 @@ impl Findings {
                 "leave it out for [0]",
             );
         }
+        let mut listed = [false; 256];
         for (i, exit) in command.success_codes.iter().enumerate() {
-            if command.success_codes[..i].contains(exit) {
+            if core::mem::replace(&mut listed[usize::from(*exit)], true) {
                 let place = format!("{pointer}/success_codes/{i}");
-                self.warn(
-                    code::REPEATED_SUCCESS_CODE,
-                    place,
-                    format!("the exit code {exit} is listed twice"),
-                    "",
-                );
+                let message = format!("the exit code {exit} is listed twice");
+                self.warn(code::REPEATED_SUCCESS_CODE, place, message, "remove one of them");
             }
         }
         if let Some(ready) = &command.ready

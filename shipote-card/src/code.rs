@@ -34,6 +34,8 @@ codes! {
     BAD_UNIT = "bad_unit";
     /// A pipeline of several nodes that says neither `chain` nor `edges`.
     MISSING_EDGES = "missing_edges";
+    /// There are more problems than are listed.
+    MORE_PROBLEMS = "more_problems";
     /// A card that declares nothing.
     EMPTY_CARD = "empty_card";
     /// A label that breaks the rule for labels.

@@ -4,13 +4,14 @@
 //! expanded here and nowhere else. The decoder refuses nothing by stopping: what is wrong is noted and replaced by a
 //! placeholder, so that the checks of the whole card can still run.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::card::Card;
 use crate::check::{Paths, judge};
 use crate::code;
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::support::unsupported;
 
 mod command;
@@ -26,6 +27,9 @@ mod workspace;
 use decode::{At, Decoder};
 use lines::Lines;
 use tree::Node;
+
+/// Most problems that are listed; a last one says how many more there are.
+pub const MAX_PROBLEMS: usize = 1_000;
 
 /// What came of reading a card.
 #[derive(Debug, Clone)]
@@ -82,7 +86,14 @@ pub fn parse(text: &str, syntax: Syntax, default_label: &str) -> Parsed {
             &b.message,
         ))
     });
-    let card = (!problems.iter().any(Problem::is_error)).then_some(card);
+    let has_error = problems.iter().any(Problem::is_error);
+    if problems.len() > MAX_PROBLEMS {
+        let message = alloc::format!("and {} problems more", problems.len() - MAX_PROBLEMS);
+        problems.truncate(MAX_PROBLEMS);
+        let place = problems[MAX_PROBLEMS - 1].place.clone();
+        problems.push(Problem { place, ..Problem::new(Severity::Note, code::MORE_PROBLEMS, "", message) });
+    }
+    let card = (!has_error).then_some(card);
     Parsed { card, problems }
 }
 
@@ -133,7 +144,7 @@ fn read<'t>(text: &'t str, syntax: Syntax, default_label: &str, lines: &Lines<'_
         // header keys look like the card's own.
         let line =
             |problem: &Problem| lines.line_and_column(usize::try_from(problem.place.offset).unwrap_or(0)).0;
-        let slips: Vec<u64> = syntax_problems.iter().map(line).collect();
+        let slips: BTreeSet<u64> = syntax_problems.iter().map(line).collect();
         decoded.retain(|problem| {
             !matches!(problem.code.as_str(), code::MISSING_KEY | code::MISSING_EDGES)
                 && !slips.contains(&line(problem))

@@ -299,7 +299,8 @@ impl<'t> Decoder<'t> {
             let hint = match (elsewhere(&entry.name), near) {
                 (Some(hint), _) => hint.to_string(),
                 (None, Some(name)) => format!("did you mean `{name}`?"),
-                (None, None) => format!("known here: {}", listed(&fields.asked)),
+                (None, None) if fields.asked.len() <= 12 => format!("known here: {}", listed(&fields.asked)),
+                (None, None) => String::from("`shipote schema card` prints every key"),
             };
             let pointer = child(&fields.pointer, &entry.name);
             let problem = Problem::error(

@@ -1,5 +1,6 @@
 //! `[[pipelines]]`: nodes, edges, and the chain that makes edges by itself.
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,7 +9,8 @@ use super::decode::{At, Decode, Decoder, Fields};
 use super::tree::{Kind, child};
 use super::workspace::belongs_to_workspace;
 use crate::code;
-use crate::pipeline::{Edge, PipelineSpec};
+use crate::label::check_label;
+use crate::pipeline::{Edge, Endpoint, PipelineSpec};
 use crate::problem::Problem;
 
 /// Reads the pipelines. One that is alone and has no label takes `default_label`.
@@ -45,7 +47,7 @@ fn pipeline(decoder: &mut Decoder<'_>, at: &At<'_>, default_label: Option<&str>)
         return spec;
     };
     match default_label {
-        Some(label) if !fields.has("label") => spec.label = label.to_string(),
+        Some(label) if !fields.has("label") && check_label(label).is_ok() => spec.label = label.to_string(),
         _ => spec.label = decoder.required(&mut fields, "label").unwrap_or_default(),
     }
     decoder.set(&mut fields, "workspace", &mut spec.workspace);
@@ -190,13 +192,17 @@ fn join(
 ) -> Vec<Edge> {
     let edges_at = child(pipeline, "edges");
     let written_at = child(pipeline, "written");
+    let mut by_ends: BTreeMap<(Endpoint, Endpoint), usize> = BTreeMap::new();
+    for (i, edge) in written.iter().enumerate() {
+        if let Some(edge) = edge {
+            by_ends.entry((edge.source(), edge.target())).or_insert(i);
+        }
+    }
     let mut edges = Vec::with_capacity(links.len() + written.len());
     for (link, at) in links {
         let here = child(&edges_at, &edges.len().to_string());
-        let refined = written.iter().position(|edge| {
-            edge.as_ref().is_some_and(|e| e.source() == link.source() && e.target() == link.target())
-        });
-        match refined.and_then(|i| written[i].take().map(|edge| (i, edge))) {
+        let refined = by_ends.get(&(link.source(), link.target()));
+        match refined.and_then(|i| written[*i].take().map(|edge| (i, edge))) {
             Some((i, edge)) => {
                 decoder.move_spots(&child(&written_at, &i.to_string()), &here);
                 edges.push(edge);

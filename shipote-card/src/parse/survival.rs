@@ -44,3 +44,13 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_of_only_mistakes_is_told_up_to_a_thousand_of_them() {
+    let text: String = (0..3_000).map(|i| format!("k{i} = \n")).collect();
+    let parsed = parse(&text, Syntax::Toml, "stem");
+    assert!(parsed.card.is_none());
+    assert_eq!(parsed.problems.len(), MAX_PROBLEMS + 1);
+    let last = parsed.problems.last().unwrap();
+    assert_eq!((last.code.as_str(), last.message.as_str()), (code::MORE_PROBLEMS, "and 2000 problems more"));
+}

@@ -520,6 +520,21 @@ fn a_card_may_bring_only_commands_or_nothing() {
 }
 
 #[test]
+fn the_file_stem_is_a_label_only_where_it_keeps_the_rule() {
+    let text = "[workspace]\nttl = '1h'\n[[pipelines]]\nnodes = [{ run = ['true'] }]\n";
+    let card = parse(text, Syntax::Toml, "stem").card.unwrap();
+    assert_eq!(
+        (card.workspace.unwrap().label, card.pipelines[0].label.clone()),
+        ("stem".into(), "stem".into())
+    );
+    insta::assert_snapshot!(report(&parse(text, Syntax::Toml, "my card").problems), @r#"
+    1:1+11 error missing_key /workspace `label` is missing
+        the name of the file can't be the label: give one
+    3:1+13 error missing_key /pipelines/0 `label` is missing
+    "#);
+}
+
+#[test]
 fn what_is_not_enforced_is_refused_by_name() {
     insta::assert_snapshot!(check_toml(r#"
 [workspace]

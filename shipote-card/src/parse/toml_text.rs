@@ -14,13 +14,15 @@ use crate::problem::{Problem, Severity};
 pub(super) fn read(text: &str) -> (Node, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let root = Node { kind: entries(table.into_inner()), extent: 0..0 };
-    let problems = errors.iter().map(|error| problem(text, &root, error)).collect();
+    // To find the value around a place takes a walk; nobody reads the thousandth slip.
+    let walked = |i: usize| if i < super::MAX_PROBLEMS { Some(&root) } else { None };
+    let problems = errors.iter().enumerate().map(|(i, error)| problem(text, walked(i), error)).collect();
     (root, problems)
 }
 
-fn problem(text: &str, root: &Node, error: &toml::de::Error) -> Problem {
+fn problem(text: &str, root: Option<&Node>, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(text.len()..text.len());
-    let pointer = pointer_at(text, root, span.start);
+    let pointer = root.map(|root| pointer_at(text, root, span.start)).unwrap_or_default();
     let mut problem = if error.message() == "duplicate key" {
         duplicate(text.get(span.clone()).unwrap_or_default(), root, &pointer, span.start)
     } else {
@@ -32,7 +34,7 @@ fn problem(text: &str, root: &Node, error: &toml::de::Error) -> Problem {
 }
 
 /// Makes the problem of a key that is given again at `start`, in the table at `around`.
-fn duplicate(written: &str, root: &Node, around: &str, start: usize) -> Problem {
+fn duplicate(written: &str, root: Option<&Node>, around: &str, start: usize) -> Problem {
     let name = written.trim_matches(['"', '\'']);
     let mut pointer = child("", name);
     if !around.ends_with(&pointer) {
@@ -43,7 +45,7 @@ fn duplicate(written: &str, root: &Node, around: &str, start: usize) -> Problem 
     let message = alloc::format!("`{name}` is given twice");
     let mut problem =
         Problem::error(code::DUPLICATE_KEY, pointer.clone(), message).with_hint("keep one of the two");
-    if let Some(first) = key_at(root, &pointer).filter(|first| first.start < start) {
+    if let Some(first) = root.and_then(|root| key_at(root, &pointer)).filter(|first| first.start < start) {
         problem = problem.with_related(pointer);
         problem.related[0].offset = first.start as u64;
     }

@@ -93,10 +93,15 @@ pub(super) fn pointer_at(text: &str, root: &Node, offset: usize) -> String {
 }
 
 fn search(text: &str, node: &Node, pointer: &str, offset: usize, best: &mut (usize, String)) {
-    let mut visit = |start: usize, inner: &Node, pointer: String| {
+    let mut visit = |start: usize, inner: &Node, segment: &dyn Fn() -> String| {
         let has_header = matches!(inner.kind, Kind::Table(_))
             && text.get(inner.extent.start..).is_some_and(|t| t.starts_with('['));
         let covers = start <= offset && (has_header || offset <= inner.extent.end);
+        let has_inner = matches!(inner.kind, Kind::Table(_) | Kind::Array(_));
+        if !covers && !has_inner {
+            return;
+        }
+        let pointer = child(pointer, &segment());
         if covers && start >= best.0 {
             *best = (start, pointer.clone());
         }
@@ -105,12 +110,12 @@ fn search(text: &str, node: &Node, pointer: &str, offset: usize, best: &mut (usi
     match &node.kind {
         Kind::Table(entries) => {
             for entry in entries {
-                visit(entry.key.start, &entry.value, child(pointer, &entry.name));
+                visit(entry.key.start, &entry.value, &|| entry.name.clone());
             }
         }
         Kind::Array(items) => {
             for (i, item) in items.iter().enumerate() {
-                visit(item.extent.start, item, child(pointer, &alloc::format!("{i}")));
+                visit(item.extent.start, item, &|| alloc::format!("{i}"));
             }
         }
         _ => {}

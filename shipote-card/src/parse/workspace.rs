@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use super::decode::{At, Decode, Decoder, Fields};
 use super::tree::{Kind, child};
+use crate::label::check_label;
 use crate::workspace::{
     FilePermissions, FlowDir, FlowMode, Mount, Namespaces, NetPolicy, Permissions, QuotaAction, QuotaEnforce,
     QuotaStep, RootFs, Soma, WorkspaceSpec,
@@ -53,6 +54,9 @@ pub(super) fn workspace(decoder: &mut Decoder<'_>, at: &At<'_>, default_label: &
         return spec;
     };
     decoder.set(&mut fields, "label", &mut spec.label);
+    if !fields.has("label") && check_label(default_label).is_err() {
+        decoder.missing(&fields, "label", "the name of the file can't be the label: give one");
+    }
     decoder.set(&mut fields, "soma", &mut spec.soma);
     decoder.set(&mut fields, "permissions", &mut spec.permissions);
     decoder.set(&mut fields, "ttl", &mut spec.ttl);
