@@ -185,7 +185,8 @@ fn card(decoder: &mut Decoder<'_>, root: &Node, default_label: &str) -> Card {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
-
+mod edge_tests;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -236,7 +236,8 @@ impl Decode for ShortRestart {
         decoder.remember(inner.full.clone(), &inner);
         let policy = match &at.node.kind {
             Kind::String(text) if matches!(text.as_str(), "no" | "never" | "off") => {
-                decoder.unknown_value(at, text, &["failure", "always"]);
+                let hint = "leave it out: a command without `restart` runs once";
+                decoder.refuse(code::UNKNOWN_VALUE, at, format!("`{text}` is no reason for a restart"), hint);
                 return None;
             }
             Kind::String(_) => {
