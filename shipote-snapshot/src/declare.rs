@@ -140,7 +140,6 @@ macro_rules! wire_choice {
 
         impl $crate::wire::Wire for $name {
             const KIND: $crate::wire::Kind = $crate::wire::Kind::Choice(&$crate::wire::Choice {
-                name: stringify!($name),
                 variants: &[$(
                     $crate::wire::Variant {
                         camel: stringify!($variant),

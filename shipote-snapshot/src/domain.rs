@@ -185,7 +185,8 @@ pub struct CommandEntry {
 }
 
 /// Whether something ought to run, as its user last said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Desired {
     /// It was started and not stopped.
     Running,
@@ -251,5 +252,17 @@ impl Collection {
             Self::LivePipelines => "live_pipelines",
             Self::Commands => "commands",
         }
+    }
+}
+
+impl serde::Serialize for Collection {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.key())
+    }
+}
+
+impl fmt::Display for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
     }
 }

@@ -12,22 +12,42 @@ extern crate alloc;
 mod declare;
 
 mod bridge;
+pub mod code;
+pub mod diff;
 pub mod domain;
+mod examine;
+pub mod export;
+pub mod history;
+mod outline;
+mod place;
 mod quantity;
 pub mod read;
+pub mod report;
+pub mod restore;
+mod rules;
+#[cfg(feature = "schema")]
+pub mod schema;
+mod table;
 pub mod upgrade;
 mod v1;
 mod v2;
 mod v3;
 mod v4;
 mod v5;
+mod walk;
 mod wire;
 pub mod write;
 
+#[cfg(test)]
+mod tests;
+
+pub use diff::{Diff, DiffOptions, diff};
 pub use domain::{
     Collection, CommandEntry, Counters, Desired, HeldEntity, LastExit, Lineage, LivePipelineEntry,
     PersistedStats, PipelineEntry, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES, WorkspaceEntry,
 };
+pub use export::{Export, export};
 pub use read::{Beside, Reading, Verdict, read};
+pub use report::{Report, verify};
 pub use upgrade::UpgradeNote;
 pub use write::render;

@@ -1,16 +1,19 @@
 //! Reading: bytes to a verdict, a state, and every problem with its place.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use shipote_card::Problem;
 
-use crate::bridge;
-use crate::domain::ShipoteSnapshot;
+use crate::domain::{SNAPSHOT_VERSION, ShipoteSnapshot};
+use crate::examine::{Examination, examine};
+use crate::outline::Outline;
+use crate::place::Stretch;
 use crate::upgrade::{AnyState, UpgradeNote, Upgraded};
 use crate::wire::Key;
+use crate::{bridge, code, rules};
 
 /// What a file is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -74,37 +77,49 @@ pub struct Beside {
 }
 
 /// Returns what `bytes` say, with every problem in them.
+///
+/// A file without any problem is read in one pass. Otherwise all of them are found, and the entities with errors are
+/// held back in the state that is read.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Reading {
-    read_clean(bytes).unwrap_or(Reading {
-        verdict: Verdict::Invalid,
-        version: None,
-        snapshot: None,
-        problems: Vec::new(),
-        more: 0,
-        notes: Vec::new(),
-        beside: Vec::new(),
-    })
+    read_clean(bytes).unwrap_or_else(|| read_thoroughly(bytes))
 }
 
 /// Reads a file without any problem; returns none where there is one.
-fn read_clean(bytes: &[u8]) -> Option<Reading> {
+pub(crate) fn read_clean(bytes: &[u8]) -> Option<Reading> {
     let version = probe(bytes)?;
     let Upgraded { state, lineage, notes } = AnyState::parse(version, bytes)?.newest(bytes, None);
     let snapshot = bridge::snapshot(state, lineage);
-    Some(Reading {
-        verdict: if version == u64::from(crate::SNAPSHOT_VERSION) {
-            Verdict::Valid
-        } else {
-            Verdict::Upgradable
-        },
-        version: Some(alloc::format!("{version}")),
+    let mut clean = true;
+    rules::check(&mut Outline::of_snapshot(&snapshot), &mut |_| clean = false);
+    clean.then(|| Reading {
+        verdict: if version == u64::from(SNAPSHOT_VERSION) { Verdict::Valid } else { Verdict::Upgradable },
+        version: Some(version.to_string()),
         snapshot: Some(snapshot),
         problems: Vec::new(),
         more: 0,
         notes,
         beside: Vec::new(),
     })
+}
+
+pub(crate) fn read_thoroughly(bytes: &[u8]) -> Reading {
+    let Examination { mut verdict, version, mut findings, beside, body } = examine(bytes);
+    let state = body.as_ref().and_then(|body| AnyState::parse(body.version, body.good_part().as_bytes()));
+    if body.is_some() && state.is_none() {
+        findings.fatal(code::UNREADABLE, Stretch::default(), "the document could not be read", "");
+        verdict = Verdict::Invalid;
+    }
+    let (snapshot, notes) = match (body, state) {
+        (Some(body), Some(state)) => {
+            let Upgraded { state, lineage, notes } = state.newest(bytes, Some(body.live_positions()));
+            let snapshot = ShipoteSnapshot { held: body.held(), ..bridge::snapshot(state, lineage) };
+            (Some(snapshot), notes)
+        }
+        _ => (None, Vec::new()),
+    };
+    let (problems, more) = findings.told(bytes);
+    Reading { verdict, version, snapshot, problems, more, notes, beside }
 }
 
 /// Returns the version of the document, reading no further than to it.

@@ -67,14 +67,13 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: &'static Kind,
     pub(crate) required: bool,
-    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only the schema shows it"))]
     pub(crate) doc: &'static str,
 }
 
 /// One of several variants: a text, or an object with one field that is named like the variant.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    pub(crate) name: &'static str,
     pub(crate) variants: &'static [Variant],
     /// The object that may stand there instead.
     pub(crate) object: Option<&'static Kind>,
@@ -96,7 +95,7 @@ pub(crate) struct Own {
     /// Whether this JSON text is of that form.
     pub(crate) accepts: fn(&str) -> bool,
     /// Its JSON Schema.
-    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only the schema shows it"))]
     pub(crate) schema: &'static str,
 }
 

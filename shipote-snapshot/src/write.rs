@@ -3,7 +3,10 @@
 use alloc::string::String;
 
 use crate::bridge::Bridge;
-use crate::domain::{Collection, HeldEntity, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES};
+use crate::domain::{
+    Collection, HeldEntity, PersistedStats, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES,
+    WorkspaceEntry,
+};
 use crate::wire::{Style, Wire, write_text};
 use crate::{v2, v5};
 
@@ -30,14 +33,18 @@ pub fn render(snapshot: &ShipoteSnapshot) -> String {
     out
 }
 
-fn workspace(entry: &crate::domain::WorkspaceEntry) -> v5::WorkspaceEntry {
-    let surplus = entry.stats_history.len().saturating_sub(WRITTEN_SAMPLES);
+fn workspace(entry: &WorkspaceEntry) -> v5::WorkspaceEntry {
     v5::WorkspaceEntry {
         id: entry.id,
         spec: Bridge::lower(entry.spec.clone()),
         expires_at_ms: entry.expires_at_ms,
-        stats_history: Bridge::lower(entry.stats_history[surplus..].to_vec()),
+        stats_history: Bridge::lower(newest_samples(entry).to_vec()),
     }
+}
+
+/// Returns the samples of a workspace that are written.
+pub(crate) fn newest_samples(entry: &WorkspaceEntry) -> &[PersistedStats] {
+    &entry.stats_history[entry.stats_history.len().saturating_sub(WRITTEN_SAMPLES)..]
 }
 
 fn field(out: &mut String, key: &str, value: &impl Wire) {
@@ -48,13 +55,18 @@ fn field(out: &mut String, key: &str, value: &impl Wire) {
 }
 
 /// Writes one document: the head on the first line, then each entity on a line of its own.
-struct Document<'a> {
+pub(crate) struct Document<'a> {
     out: &'a mut String,
     style: Style,
 }
 
 impl<'a> Document<'a> {
-    fn open(out: &'a mut String, version: u16, timestamp_ms: u64, head: impl FnOnce(&mut String)) -> Self {
+    pub(crate) fn open(
+        out: &'a mut String,
+        version: u16,
+        timestamp_ms: u64,
+        head: impl FnOnce(&mut String),
+    ) -> Self {
         out.push('{');
         field(out, "version", &version);
         head(out);
@@ -64,7 +76,7 @@ impl<'a> Document<'a> {
         Self { out, style: if version < 5 { Style::Camel } else { Style::Snake } }
     }
 
-    fn list<W: Wire>(
+    pub(crate) fn list<W: Wire>(
         &mut self,
         collection: Collection,
         held: &[HeldEntity],
@@ -87,7 +99,7 @@ impl<'a> Document<'a> {
         self.out.push(']');
     }
 
-    fn close(self) {
+    pub(crate) fn close(self) {
         self.out.push_str("}\n");
     }
 }

@@ -1,0 +1,111 @@
+//! The report of `state verify`: verdict, counts and every problem of one file, in the form that scripts read.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::fmt::Write as _;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use shipote_card::{Problem, Severity};
+
+use crate::domain::Collection;
+use crate::examine::{Entity, examine};
+use crate::read::Verdict;
+
+/// What `state verify` tells of one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// What the file is worth.
+    pub verdict: Verdict,
+    /// The number that stands as its version, of any size; null where no number does.
+    #[serde(serialize_with = "as_number")]
+    pub version: Option<String>,
+    /// Base name of the file.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// How much it holds; zeros where the document as a whole is unreadable.
+    pub counts: Counts,
+    /// What is wrong, by place; at most 1 000.
+    pub problems: Vec<FileProblem>,
+    /// Further problems that are not listed.
+    pub more: u64,
+}
+
+/// How many entities a file holds, those with errors included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Workspaces.
+    pub workspaces: u64,
+    /// Pipelines saved by name.
+    pub saved_pipelines: u64,
+    /// Live pipelines.
+    pub live_pipelines: u64,
+    /// Supervised commands.
+    pub commands: u64,
+    /// Entities with errors, which would be held and not restored.
+    pub held: u64,
+}
+
+/// A problem, and the file that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileProblem {
+    /// What is wrong.
+    #[serde(flatten)]
+    pub problem: Problem,
+    /// Base name of the file.
+    pub file: String,
+}
+
+impl fmt::Display for FileProblem {
+    /// Writes `severity code line:column pointer message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { severity, code, place, message, .. } = &self.problem;
+        let severity = match severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+            Severity::Fatal => "fatal",
+        };
+        let pointer = if place.pointer.is_empty() { "(document)" } else { &place.pointer };
+        write!(f, "{severity} {code} {}:{} {pointer} {message}", place.line, place.column)
+    }
+}
+
+/// Judges `bytes` and finds every problem in them, without building a state. `file` may be a path.
+#[must_use]
+pub fn verify(bytes: &[u8], file: &str) -> Report {
+    let file = file.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let examination = examine(bytes);
+    let entities: &[Entity<'_>] = examination.body.as_ref().map_or(&[], |body| &body.entities);
+    let count = |list| entities.iter().filter(|entity| entity.collection == list).count() as u64;
+    let counts = Counts {
+        workspaces: count(Collection::Workspaces),
+        saved_pipelines: count(Collection::SavedPipelines),
+        live_pipelines: count(Collection::LivePipelines),
+        commands: count(Collection::Commands),
+        held: entities.iter().filter(|entity| entity.bad).count() as u64,
+    };
+    let (problems, more) = examination.findings.told(bytes);
+    let mut sha256 = String::new();
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(sha256, "{byte:02x}");
+    }
+    Report {
+        verdict: examination.verdict,
+        version: examination.version,
+        file: file.into(),
+        sha256,
+        counts,
+        problems: problems.into_iter().map(|problem| FileProblem { problem, file: file.into() }).collect(),
+        more,
+    }
+}
+
+fn as_number<S: Serializer>(number: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let raw: Option<Box<RawValue>> = number.clone().and_then(|digits| RawValue::from_string(digits).ok());
+    raw.serialize(serializer)
+}
