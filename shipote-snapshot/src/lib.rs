@@ -15,6 +15,7 @@ mod bridge;
 pub mod code;
 pub mod diff;
 pub mod domain;
+pub mod entity;
 mod examine;
 pub mod export;
 pub mod history;
@@ -46,6 +47,7 @@ pub use domain::{
     Collection, CommandEntry, Counters, Desired, HeldEntity, LastExit, Lineage, LivePipelineEntry,
     PersistedStats, PipelineEntry, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES, WorkspaceEntry,
 };
+pub use entity::{Entity, EntityChange};
 pub use export::{Export, export};
 pub use read::{Beside, Reading, Verdict, read};
 pub use report::{Report, verify};

@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use shipote_card::{Problem, Severity};
 
-use crate::domain::Collection;
+use crate::domain::{Collection, ShipoteSnapshot};
 use crate::examine::{Entity, examine};
-use crate::read::Verdict;
+use crate::read::{Reading, Verdict, read_clean};
 
 /// What `state verify` tells of one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,8 +25,9 @@ pub struct Report {
     pub version: Option<String>,
     /// Base name of the file.
     pub file: String,
-    /// SHA-256 of its bytes, in hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of its bytes in hexadecimal, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// How much it holds; zeros where the document as a whole is unreadable.
     pub counts: Counts,
     /// What is wrong, by place; at most 1 000.
@@ -75,33 +76,63 @@ impl fmt::Display for FileProblem {
     }
 }
 
-/// Judges `bytes` and finds every problem in them, without building a state. `file` may be a path.
+/// Judges `bytes` and finds every problem in them. `file` may be a path.
 #[must_use]
 pub fn verify(bytes: &[u8], file: &str) -> Report {
     let file = file.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let examination = examine(bytes);
-    let entities: &[Entity<'_>] = examination.body.as_ref().map_or(&[], |body| &body.entities);
-    let count = |list| entities.iter().filter(|entity| entity.collection == list).count() as u64;
-    let counts = Counts {
-        workspaces: count(Collection::Workspaces),
-        saved_pipelines: count(Collection::SavedPipelines),
-        live_pipelines: count(Collection::LivePipelines),
-        commands: count(Collection::Commands),
-        held: entities.iter().filter(|entity| entity.bad).count() as u64,
-    };
-    let (problems, more) = examination.findings.told(bytes);
-    let mut sha256 = String::new();
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(sha256, "{byte:02x}");
+    if let Some(Reading { verdict, version, snapshot: Some(snapshot), .. }) = read_clean(bytes) {
+        let counts = Counts::of(&snapshot);
+        let file = file.into();
+        return Report { verdict, version, file, sha256: None, counts, problems: Vec::new(), more: 0 };
     }
+    let examination = examine(bytes);
+    let counts =
+        examination.body.as_ref().map_or_else(Counts::default, |body| Counts::of_entities(&body.entities));
+    let (problems, more) = examination.findings.told(bytes);
     Report {
         verdict: examination.verdict,
         version: examination.version,
         file: file.into(),
-        sha256,
+        sha256: None,
         counts,
         problems: problems.into_iter().map(|problem| FileProblem { problem, file: file.into() }).collect(),
         more,
+    }
+}
+
+impl Report {
+    /// Adds the SHA-256 of the file's `bytes`. Hashing may take longer than judging, so it is not done unasked.
+    #[must_use]
+    pub fn with_sha256(mut self, bytes: &[u8]) -> Self {
+        let mut hex = String::new();
+        for byte in Sha256::digest(bytes) {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        self.sha256 = Some(hex);
+        self
+    }
+}
+
+impl Counts {
+    const fn of(snapshot: &ShipoteSnapshot) -> Self {
+        Self {
+            workspaces: snapshot.workspaces.len() as u64,
+            saved_pipelines: snapshot.saved_pipelines.len() as u64,
+            live_pipelines: snapshot.live_pipelines.len() as u64,
+            commands: snapshot.commands.len() as u64,
+            held: snapshot.held.len() as u64,
+        }
+    }
+
+    fn of_entities(entities: &[Entity<'_>]) -> Self {
+        let count = |list| entities.iter().filter(|entity| entity.collection == list).count() as u64;
+        Self {
+            workspaces: count(Collection::Workspaces),
+            saved_pipelines: count(Collection::SavedPipelines),
+            live_pipelines: count(Collection::LivePipelines),
+            commands: count(Collection::Commands),
+            held: entities.iter().filter(|entity| entity.bad).count() as u64,
+        }
     }
 }
 

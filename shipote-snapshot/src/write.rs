@@ -33,7 +33,7 @@ pub fn render(snapshot: &ShipoteSnapshot) -> String {
     out
 }
 
-fn workspace(entry: &WorkspaceEntry) -> v5::WorkspaceEntry {
+pub(crate) fn workspace(entry: &WorkspaceEntry) -> v5::WorkspaceEntry {
     v5::WorkspaceEntry {
         id: entry.id,
         spec: Bridge::lower(entry.spec.clone()),

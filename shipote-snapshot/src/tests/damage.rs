@@ -210,3 +210,10 @@ fn at_most_a_thousand_problems_are_listed() {
     assert_eq!((reading.problems.len(), reading.more), (1_000, 500));
     assert_eq!(reading.snapshot.unwrap().held.len(), 1_500);
 }
+
+#[test]
+fn a_report_is_what_scripts_read() {
+    let file = b"{\"version\":70000000000000000000000}";
+    let report = crate::verify(file, "/some/where/state.json").with_sha256(file);
+    insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"verdict":"newer","version":70000000000000000000000,"file":"state.json","sha256":"ca83a7d46f848bc59952589f55757b3445a97de64e078ad26d690ad96876cfc6","counts":{"workspaces":0,"saved_pipelines":0,"live_pipelines":0,"commands":0,"held":0},"problems":[{"severity":"note","code":"version_newer","pointer":"/version","line":1,"column":12,"offset":11,"len":23,"message":"version 70000000000000000000000 is newer than 5, the newest known here","hint":"use the Shipote that wrote it, or a later one","file":"state.json"}],"more":0}"#);
+}

@@ -6,7 +6,10 @@ use super::std::string::{String, ToString};
 use super::std::vec::Vec;
 use crate::upgrade::{AnyState, Notes, Origin};
 use crate::wire::{Style, Wire};
-use crate::{Diff, DiffOptions, SNAPSHOT_VERSION, Verdict, diff, export, read, render};
+use crate::{
+    Collection, Diff, DiffOptions, Entity, EntityChange, SNAPSHOT_VERSION, Verdict, diff, export, read,
+    render,
+};
 
 #[test]
 fn every_version_is_read() {
@@ -208,4 +211,30 @@ fn a_plan_says_what_a_start_does() {
     commands web: expired (the ttl of its workspace has ended)
     commands once: expired (the ttl of its workspace has ended)
     "#);
+}
+
+#[test]
+fn an_entity_alone_is_what_it_is_in_the_file() {
+    let snapshot = read(&fixture("v5-full.json")).snapshot.unwrap();
+    let entities: Vec<Entity> = (snapshot.workspaces.iter().cloned().map(Entity::Workspace))
+        .chain(snapshot.saved_pipelines.iter().cloned().map(Entity::SavedPipeline))
+        .chain(snapshot.live_pipelines.iter().cloned().map(Entity::LivePipeline))
+        .chain(snapshot.commands.iter().cloned().map(Entity::Command))
+        .collect();
+    let text = render(&snapshot);
+    let mut other = snapshot.clone();
+    for entity in entities {
+        let json = entity.to_json();
+        assert!(text.contains(&json) && !json.contains('\n'));
+        assert_eq!(Entity::from_json(entity.collection(), &json).as_ref(), Some(&entity));
+        let named = (entity.collection(), entity.key());
+        other.apply([EntityChange::Put(entity.clone())]);
+        assert_eq!(other, snapshot);
+        other.apply([EntityChange::Remove(named.0, named.1)]);
+        assert_ne!(other, snapshot);
+        other.apply([EntityChange::Put(entity.clone()), EntityChange::Put(entity)]);
+        assert_eq!(diff(&other, &snapshot, DiffOptions::default()), Diff::default());
+        other = snapshot.clone();
+    }
+    assert_eq!(Entity::from_json(Collection::Workspaces, "{}"), None);
 }

@@ -1,0 +1,161 @@
+//! One entity at a time: its JSON, as a journal record or an answer of the API holds it, and its place in a state.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::bridge::Bridge;
+use crate::domain::{
+    Collection, CommandEntry, LivePipelineEntry, PipelineEntry, ShipoteSnapshot, WorkspaceEntry,
+};
+use crate::wire::{Style, Wire};
+use crate::write::workspace;
+use crate::{v2, v5};
+
+/// One entity of a state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entity {
+    /// A workspace.
+    Workspace(WorkspaceEntry),
+    /// A pipeline saved by name.
+    SavedPipeline(PipelineEntry),
+    /// A live pipeline.
+    LivePipeline(LivePipelineEntry),
+    /// A supervised command.
+    Command(CommandEntry),
+}
+
+impl Entity {
+    /// Reads the JSON of one entity in the newest version, strictly; returns none where it has any error.
+    #[must_use]
+    pub fn from_json(collection: Collection, json: &str) -> Option<Self> {
+        fn read<W: Wire + Bridge<D>, D>(json: &str) -> Option<D> {
+            serde_json::from_str::<W>(json).ok().map(W::lift)
+        }
+        match collection {
+            Collection::Workspaces => read::<v5::WorkspaceEntry, _>(json).map(Self::Workspace),
+            Collection::SavedPipelines => read::<v2::PipelineEntry, _>(json).map(Self::SavedPipeline),
+            Collection::LivePipelines => read::<v5::LivePipelineEntry, _>(json).map(Self::LivePipeline),
+            Collection::Commands => read::<v5::CommandEntry, _>(json).map(Self::Command),
+        }
+    }
+
+    /// Returns its JSON, on one line, as `state.json` holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        match self {
+            Self::Workspace(entry) => workspace(entry).write(&mut out, Style::Snake),
+            Self::SavedPipeline(entry) => {
+                v2::PipelineEntry::lower(entry.clone()).write(&mut out, Style::Snake);
+            }
+            Self::LivePipeline(entry) => {
+                v5::LivePipelineEntry::lower(entry.clone()).write(&mut out, Style::Snake);
+            }
+            Self::Command(entry) => v5::CommandEntry::lower(entry.clone()).write(&mut out, Style::Snake),
+        }
+        out
+    }
+
+    /// Returns the list that it belongs to.
+    #[must_use]
+    pub const fn collection(&self) -> Collection {
+        match self {
+            Self::Workspace(_) => Collection::Workspaces,
+            Self::SavedPipeline(_) => Collection::SavedPipelines,
+            Self::LivePipeline(_) => Collection::LivePipelines,
+            Self::Command(_) => Collection::Commands,
+        }
+    }
+
+    /// Returns what names it in its list: its id, or the name of a saved pipeline.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Workspace(entry) => entry.id.to_string(),
+            Self::SavedPipeline(entry) => entry.name.clone(),
+            Self::LivePipeline(entry) => entry.id.to_string(),
+            Self::Command(entry) => entry.id.to_string(),
+        }
+    }
+}
+
+/// A change of one entity, whole: done twice it is the same as done once.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every change is a put")]
+pub enum EntityChange {
+    /// The entity takes the place of the one with its key, or comes to the end of its list.
+    Put(Entity),
+    /// The entity of this key is taken away, if it is there.
+    Remove(Collection, String),
+}
+
+impl EntityChange {
+    fn named(self) -> ((Collection, String), Option<Entity>) {
+        match self {
+            Self::Put(entity) => ((entity.collection(), entity.key()), Some(entity)),
+            Self::Remove(collection, key) => ((collection, key), None),
+        }
+    }
+}
+
+impl ShipoteSnapshot {
+    /// Applies `changes` in their order, in one pass over the state however many there are.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = EntityChange>) {
+        // Changes are whole, so the last one of an entity decides.
+        let mut last = LastChanges::new();
+        for (order, change) in changes.into_iter().enumerate() {
+            let (name, entity) = change.named();
+            last.insert(name, (order, entity));
+        }
+        replace(&mut self.workspaces, &mut last, Entity::Workspace, |entity| match entity {
+            Entity::Workspace(entry) => Some(entry),
+            _ => None,
+        });
+        replace(&mut self.saved_pipelines, &mut last, Entity::SavedPipeline, |entity| match entity {
+            Entity::SavedPipeline(entry) => Some(entry),
+            _ => None,
+        });
+        replace(&mut self.live_pipelines, &mut last, Entity::LivePipeline, |entity| match entity {
+            Entity::LivePipeline(entry) => Some(entry),
+            _ => None,
+        });
+        replace(&mut self.commands, &mut last, Entity::Command, |entity| match entity {
+            Entity::Command(entry) => Some(entry),
+            _ => None,
+        });
+        let mut new: Vec<(usize, Entity)> =
+            last.into_values().filter_map(|(order, entity)| entity.map(|entity| (order, entity))).collect();
+        new.sort_by_key(|(order, _)| *order);
+        for (_, entity) in new {
+            match entity {
+                Entity::Workspace(entry) => self.workspaces.push(entry),
+                Entity::SavedPipeline(entry) => self.saved_pipelines.push(entry),
+                Entity::LivePipeline(entry) => self.live_pipelines.push(entry),
+                Entity::Command(entry) => self.commands.push(entry),
+            }
+        }
+    }
+}
+
+type LastChanges = BTreeMap<(Collection, String), (usize, Option<Entity>)>;
+
+/// Replaces or drops the entries of `list` that changes name, and takes those changes out of `last`.
+fn replace<T>(
+    list: &mut Vec<T>,
+    last: &mut LastChanges,
+    wrap: impl Fn(T) -> Entity,
+    unwrap: impl Fn(Entity) -> Option<T>,
+) {
+    if last.is_empty() {
+        return;
+    }
+    let kept = core::mem::take(list).into_iter().filter_map(|entry| {
+        let entity = wrap(entry);
+        match last.remove(&(entity.collection(), entity.key())) {
+            Some((_, changed)) => changed.and_then(&unwrap),
+            None => unwrap(entity),
+        }
+    });
+    *list = kept.collect();
+}
