@@ -14,6 +14,9 @@ use crate::code;
 use crate::domain::Collection;
 use crate::outline::{Outline, PipelineOutline, RunOutline, WorkspaceOutline};
 
+/// Nodes that are looked at for one with a name like a mistyped one.
+const MOST_CANDIDATES: usize = 100;
+
 /// Circles of one pipeline that are told.
 const MOST_CYCLES: usize = 16;
 
@@ -43,7 +46,7 @@ pub(crate) fn check(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
     names_stand_once(outline, tell);
     for (index, workspace) in outline.workspaces.iter().enumerate() {
         let spot = |within: String| Spot { collection: Collection::Workspaces, index, within };
-        check_labelled(workspace.label.as_deref(), &spot, "/spec/label", tell);
+        check_labelled(workspace.label.as_deref(), &spot, || "/spec/label".into(), tell);
         for (position, counter) in &workspace.falls {
             tell(Breach {
                 severity: Severity::Note,
@@ -59,7 +62,7 @@ pub(crate) fn check(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
     let known = Known::of(&outline.workspaces);
     for (index, saved) in outline.saved.iter().enumerate() {
         let spot = |within: String| Spot { collection: Collection::SavedPipelines, index, within };
-        check_labelled(saved.name.as_deref(), &spot, "/name", tell);
+        check_labelled(saved.name.as_deref(), &spot, || "/name".into(), tell);
         check_pipeline(&saved.pipeline, &spot, tell);
         if let Some(named) = saved.pipeline.workspace.as_deref().filter(|named| !named.is_empty())
             && known.find(named).is_none()
@@ -160,11 +163,11 @@ fn check_pipeline(
     spot: &dyn Fn(String) -> Spot,
     tell: &mut dyn FnMut(Breach),
 ) {
-    check_labelled(pipeline.label.as_deref(), spot, "/spec/label", tell);
+    check_labelled(pipeline.label.as_deref(), spot, || "/spec/label".into(), tell);
     let Some(nodes) = &pipeline.nodes else { return };
     let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, label) in nodes.iter().enumerate() {
-        check_labelled(Some(label), spot, &format!("/spec/nodes/{index}/label"), tell);
+        check_labelled(Some(label), spot, || format!("/spec/nodes/{index}/label"), tell);
         positions.entry(label).or_insert(index);
     }
     let mut error = |code, within: String, message, hint| {
@@ -177,7 +180,7 @@ fn check_pipeline(
             let label = text.split_once(':').map_or(text, |(node, _)| node);
             let position = positions.get(label).copied();
             if position.is_none() {
-                let near = nearest(label, positions.keys().copied());
+                let near = nearest(label, positions.keys().copied().take(MOST_CANDIDATES));
                 let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
                 let message = format!("no node is called `{label}`");
                 error(code::UNKNOWN_NODE, format!("/spec/edges/{index}/{field}"), message, hint);
@@ -252,7 +255,7 @@ fn find_cycle(graph: &[Vec<(usize, usize)>]) -> Option<Vec<(usize, usize)>> {
 fn check_labelled(
     label: Option<&str>,
     spot: &dyn Fn(String) -> Spot,
-    within: &str,
+    within: impl FnOnce() -> String,
     tell: &mut dyn FnMut(Breach),
 ) {
     if let Some(label) = label
@@ -261,7 +264,7 @@ fn check_labelled(
         tell(Breach {
             severity: Severity::Warning,
             code: code::STRANGE_LABEL,
-            spot: spot(within.into()),
+            spot: spot(within()),
             message: format!("the label `{label}` {error}"),
             hint: "it is kept, and reached by its id".into(),
             related: None,

@@ -4,6 +4,7 @@
 //! pointers. What may be ignored is remembered as an edit, so that the quick reader can read the rest.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -166,7 +167,7 @@ impl<'t> Walk<'t> {
         };
         let mut seen: Vec<Option<Stretch>> = Vec::new();
         seen.resize(object.fields.len(), None);
-        let mut others: Vec<(Cow<'t, str>, Stretch)> = Vec::new();
+        let mut others: BTreeMap<Cow<'t, str>, Stretch> = BTreeMap::new();
         let mut known = Vec::with_capacity(members.len());
         let mut parts = Vec::new();
         for (key, value) in members {
@@ -185,12 +186,11 @@ impl<'t> Walk<'t> {
                 known.push((index, value));
                 parts.push((part, Fate::Kept));
             } else {
-                if let Some((_, first)) = others.iter().find(|(other, _)| *other == name) {
-                    let first = *first;
+                if let Some(first) = others.get(&name).copied() {
                     self.duplicate_key(name.clone(), at, first);
                 }
                 self.unknown_field(name.clone(), at, value, object);
-                others.push((name, at));
+                others.entry(name).or_insert(at);
                 parts.push((part, Fate::Dropped));
             }
         }
@@ -252,7 +252,7 @@ impl<'t> Walk<'t> {
 
     fn map(&mut self, raw: &'t RawValue, inner: &'static Kind) {
         let Some(Members(members)) = members(raw) else { return self.wrong_type(raw, "an object") };
-        let mut seen = alloc::collections::BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for (key, value) in members {
             let at = self.text.stretch(key);
             let Some(name) = self.string(key, "a text") else { continue };
