@@ -3,6 +3,7 @@
 //! It judges; it does not build a state. What it leaves behind lets the quick reader read the good part.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -295,8 +296,9 @@ fn apply_rules<'t>(entities: &mut [Entity<'t>], text: Text<'t>, version: u64, fi
     // Entities stand in the order of the document, each list in one piece.
     let first = Collection::ALL.map(|list| entities.iter().position(|entity| entity.collection == list));
     let find = |spot: &Spot| first[spot.collection as usize].map(|first| first + spot.index);
-    let place = |entities: &[Entity<'t>], spot: &Spot| {
-        let raw = find(spot).map(|index| descend(entities[index].raw, &spot.within));
+    let mut locator = Locator::default();
+    let mut place = |entities: &[Entity<'t>], spot: &Spot| {
+        let raw = find(spot).map(|index| locator.descend(entities[index].raw, &spot.within));
         let pointer = format!("/{}/{}{}", spot.collection.key(), spot.index, spot.within);
         (pointer, raw.map(|raw| text.stretch(raw)).unwrap_or_default())
     };
@@ -315,12 +317,22 @@ fn apply_rules<'t>(entities: &mut [Entity<'t>], text: Text<'t>, version: u64, fi
     });
 }
 
-/// Returns the part of `raw` that `pointer` names, or the last one on the way that is there.
-fn descend<'t>(raw: &'t RawValue, pointer: &str) -> &'t RawValue {
-    pointer.split('/').skip(1).fold(raw, |raw, step| {
-        let element = || elements(raw)?.get(step.parse::<usize>().ok()?).copied();
-        Fields::of(raw).get(step).or_else(element).unwrap_or(raw)
-    })
+/// Finds parts of raw values by pointer; each object and list is taken apart once, however often it is asked for.
+#[derive(Default)]
+struct Locator<'t> {
+    parts: BTreeMap<usize, (Fields<'t>, Vec<&'t RawValue>)>,
+}
+
+impl<'t> Locator<'t> {
+    /// Returns the part of `raw` that `pointer` names, or the last one on the way that is there.
+    fn descend(&mut self, raw: &'t RawValue, pointer: &str) -> &'t RawValue {
+        pointer.split('/').skip(1).fold(raw, |raw, step| {
+            let apart = || (Fields::of(raw), elements(raw).unwrap_or_default());
+            let (fields, list) = self.parts.entry(raw.get().as_ptr().addr()).or_insert_with(apart);
+            let element = || list.get(step.parse::<usize>().ok()?).copied();
+            fields.get(step).or_else(element).unwrap_or(raw)
+        })
+    }
 }
 
 impl<'t> Body<'t> {

@@ -217,3 +217,14 @@ fn a_report_is_what_scripts_read() {
     let report = crate::verify(file, "/some/where/state.json").with_sha256(file);
     insta::assert_snapshot!(serde_json::to_string(&report).unwrap(), @r#"{"verdict":"newer","version":70000000000000000000000,"file":"state.json","sha256":"ca83a7d46f848bc59952589f55757b3445a97de64e078ad26d690ad96876cfc6","counts":{"workspaces":0,"saved_pipelines":0,"live_pipelines":0,"commands":0,"held":0},"problems":[{"severity":"note","code":"version_newer","pointer":"/version","line":1,"column":12,"offset":11,"len":23,"message":"version 70000000000000000000000 is newer than 5, the newest known here","hint":"use the Shipote that wrote it, or a later one","file":"state.json"}],"more":0}"#);
 }
+
+#[test]
+fn depth_is_no_danger() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = super::format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        let unknown = super::format!("{{\"version\":1,\"timestamp_ms\":0,\"workspaces\":[],\"x\":{deep}}}");
+        assert_eq!(read(unknown.as_bytes()).verdict, Verdict::Upgradable);
+        let known = super::format!("{{\"version\":1,\"timestamp_ms\":0,\"workspaces\":[{deep}]}}");
+        assert_eq!(read(known.as_bytes()).verdict, Verdict::Invalid);
+    }
+}
