@@ -1,0 +1,898 @@
+//! The actor of one live workspace: owns its ws-init and every unit that runs in it.
+//!
+//! It takes one message at a time and never waits inside one for something slow: what takes long comes back as a
+//! message of its own.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shipote_card::{WorkspaceId, WorkspaceSpec};
+use shipote_snapshot::{Counters, Desired};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::environment;
+use super::unit::{Kind, ProcessEnd, Unit};
+use super::wiring::{self, Launch, LaunchError};
+use crate::decide::discern::{Discerned, discern};
+use crate::decide::isolation::Refusal;
+use crate::decide::stats::Meter;
+use crate::decide::supervisor::{Effect, Input, Outcome};
+use crate::host::counters::{self, CounterSource};
+use crate::host::init::protocol::{FromInit, StepFailure};
+use crate::host::launch::{Body, IncarnateError, Incarnator, ended};
+use crate::host::logs::Logs;
+use crate::host::relay::{Observer, Relay};
+use crate::host::{clock, sys};
+use crate::view::{
+    Effective, Exit, LaunchFailure, UnitPhase, WorkspaceDetail, WorkspacePhase, WorkspaceStats, WorkspaceView,
+};
+
+/// Time between two samples.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Ended commands of `exec` that are still shown.
+const ENDED_EXECS_SHOWN: usize = 16;
+
+/// Why something did not start.
+#[derive(Debug, Clone)]
+pub(super) enum StartFailure {
+    /// The host can't hold what the card asks for.
+    Refused(Refusal),
+    /// A step failed.
+    Launch(LaunchFailure),
+    /// Variables that only a caller can pass are missing.
+    NeedsEnv(Vec<String>),
+    /// The workspace is ending.
+    Ending,
+}
+
+impl From<IncarnateError> for StartFailure {
+    fn from(error: IncarnateError) -> Self {
+        match error {
+            IncarnateError::Refused(refusal) => Self::Refused(refusal),
+            IncarnateError::Step(failure) => Self::Launch(failure.into()),
+            IncarnateError::Io(error) => Self::Launch(StepFailure::new("ws_init", "", &error).into()),
+        }
+    }
+}
+
+/// What is asked of the actor.
+pub(super) enum Ask {
+    /// Add a unit, in place of one with the same id that is not running, and start it.
+    Start { unit: Box<Unit>, begin: Begin, reply: oneshot::Sender<Result<(), StartFailure>> },
+    /// Act on a unit; answered when the effect is true.
+    Act { unit: String, action: Action, reply: oneshot::Sender<Result<(), StartFailure>> },
+    /// Show everything.
+    View { reply: oneshot::Sender<WorkspaceDetail> },
+    /// Attach an observer to an edge.
+    Observe { unit: String, edge: usize, reply: oneshot::Sender<std::io::Result<Observer>> },
+    /// End every unit, then the workspace's processes altogether.
+    End { kill: bool },
+}
+
+/// How a unit is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// On request, unless it runs.
+    Start,
+    /// On request, in place of the present run.
+    Restart,
+    /// Goes on with the restarts of an earlier life of the daemon, after this many milliseconds.
+    Resume(u64),
+}
+
+/// What can be done to a unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Action {
+    Stop { kill: bool },
+    Signal(i32),
+}
+
+/// What the actor tells the manager.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// A unit's policy counters or its end are to be remembered.
+    Unit { workspace: WorkspaceId, id: String, counters: Counters, settled: bool },
+    /// A sample was taken.
+    Sample { workspace: WorkspaceId, stats: WorkspaceStats },
+    /// Something happened.
+    Event { workspace: WorkspaceId, kind: &'static str, object: String, data: serde_json::Value },
+    /// The actor has ended, and nothing of the workspace is alive.
+    Ended { workspace: WorkspaceId, detail: Box<WorkspaceDetail>, unexpected: bool },
+}
+
+/// The manager's end of an actor.
+#[derive(Debug, Clone)]
+pub(super) struct WorkspaceHandle {
+    pub(super) asks: mpsc::Sender<Ask>,
+    /// Counts up with every change.
+    pub(super) changed: watch::Receiver<u64>,
+    /// True once nothing of the workspace is alive.
+    pub(super) gone: watch::Receiver<bool>,
+}
+
+impl WorkspaceHandle {
+    /// Asks for everything about the workspace; none when it is gone.
+    pub(super) async fn view(&self) -> Option<WorkspaceDetail> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::View { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Ends the workspace and waits until nothing of it is alive.
+    pub(super) async fn end(&self, kill: bool) {
+        // An actor that is gone has ended already.
+        let _ = self.asks.send(Ask::End { kill }).await;
+        let _ = self.gone.clone().wait_for(|gone| *gone).await;
+    }
+
+    pub(super) async fn start(&self, unit: Unit, begin: Begin) -> Result<(), StartFailure> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Start { unit: Box::new(unit), begin, reply };
+        self.asks.send(ask).await.map_err(|_| StartFailure::Ending)?;
+        answer.await.unwrap_or(Err(StartFailure::Ending))
+    }
+
+    pub(super) async fn act(&self, unit: &str, action: Action) -> Result<(), StartFailure> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Act { unit: unit.to_owned(), action, reply };
+        self.asks.send(ask).await.map_err(|_| StartFailure::Ending)?;
+        answer.await.unwrap_or(Err(StartFailure::Ending))
+    }
+}
+
+/// What an actor is made with.
+pub(super) struct Origin {
+    pub(super) id: WorkspaceId,
+    pub(super) spec: WorkspaceSpec,
+    pub(super) ephemeral: bool,
+    /// When its time to live ends, in milliseconds since the Unix epoch.
+    pub(super) expires_at_ms: Option<u64>,
+    pub(super) incarnator: Arc<Incarnator>,
+    pub(super) logs: Logs,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+}
+
+/// What comes back to the actor from its own tasks and threads.
+pub(super) enum Internal {
+    /// Nothing of this run is alive, and all it wrote has been carried.
+    RunGone { unit: String, generation: u64 },
+    /// The first bytes of an edge.
+    Window { unit: String, generation: u64, relay_edge: usize, bytes: Vec<u8>, complete: bool },
+}
+
+/// When a waiting request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Started,
+    Stopped,
+}
+
+struct Waiter {
+    unit: String,
+    until: Until,
+    reply: oneshot::Sender<Result<(), StartFailure>>,
+}
+
+struct Actor {
+    origin: Origin,
+    asks: mpsc::Receiver<Ask>,
+    changed: watch::Sender<u64>,
+    internal: mpsc::UnboundedSender<Internal>,
+    units: BTreeMap<String, Unit>,
+    waiters: Vec<Waiter>,
+    next_group: u64,
+    effective: Vec<Effective>,
+    started_at_ms: Option<u64>,
+    started_boot_ms: u64,
+    phase: WorkspacePhase,
+    meter: Meter,
+    stats: Option<WorkspaceStats>,
+    ended_cpu_usec: u64,
+}
+
+/// Starts the actor of a workspace.
+pub(super) fn start(origin: Origin) -> WorkspaceHandle {
+    let (asks_sender, asks) = mpsc::channel(64);
+    let (changed, changed_receiver) = watch::channel(0);
+    let (gone_sender, gone) = watch::channel(false);
+    tokio::spawn(async move {
+        let (internal, inbox) = mpsc::unbounded_channel();
+        let mut actor = Actor {
+            origin,
+            asks,
+            changed,
+            internal,
+            units: BTreeMap::new(),
+            waiters: Vec::new(),
+            next_group: 1,
+            effective: Vec::new(),
+            started_at_ms: None,
+            started_boot_ms: 0,
+            phase: WorkspacePhase::Starting,
+            meter: Meter::default(),
+            stats: None,
+            ended_cpu_usec: 0,
+        };
+        let unexpected = actor.live(inbox).await;
+        let detail = Box::new(actor.detail());
+        let workspace = actor.origin.id;
+        // The manager is gone only when the whole daemon is.
+        let _ = actor.origin.reports.send(Report::Ended { workspace, detail, unexpected });
+        gone_sender.send_replace(true);
+    });
+    WorkspaceHandle { asks: asks_sender, changed: changed_receiver, gone }
+}
+
+impl Actor {
+    /// Lives until the workspace is ended. Returns whether its ws-init ended by itself.
+    async fn live(&mut self, mut inbox: mpsc::UnboundedReceiver<Internal>) -> bool {
+        let mut body = match self.incarnate().await {
+            Ok(body) => body,
+            Err(failure) => {
+                self.refuse_everything(&failure).await;
+                return false;
+            }
+        };
+        self.effective = std::mem::take(&mut body.effective);
+        self.started_at_ms = Some(clock::wall_ms());
+        self.started_boot_ms = clock::now_ms();
+        self.phase = WorkspacePhase::Running;
+        self.event("workspace.started", "", serde_json::Value::Null);
+        let mut sampling = tokio::time::interval(SAMPLE_EVERY);
+        sampling.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut unexpected = false;
+        loop {
+            self.answer_waiters();
+            self.changed.send_modify(|count| *count += 1);
+            if self.phase == WorkspacePhase::Stopping && self.units.values().all(|unit| unit.run.is_none()) {
+                break;
+            }
+            let due = self.next_due();
+            tokio::select! {
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.handle(ask, &body).await,
+                    // Nobody holds a handle: the daemon ends.
+                    None => self.begin_end(true, &body).await,
+                },
+                message = body.link.receive() => match message {
+                    Ok(Some((message, fds))) => self.on_init(message, fds, &body).await,
+                    Ok(None) | Err(_) => {
+                        unexpected = true;
+                        self.init_is_gone();
+                        break;
+                    }
+                },
+                Some(message) = inbox.recv() => self.on_internal(message, &body).await,
+                () = sleep_until(due) => self.on_time(&body).await,
+                _ = sampling.tick() => self.sample(&body),
+            }
+        }
+        self.sample(&body);
+        self.phase = WorkspacePhase::Declared;
+        body.end().await;
+        self.event("workspace.ended", "", serde_json::json!({ "unexpected": unexpected }));
+        self.answer_waiters();
+        unexpected
+    }
+
+    async fn incarnate(&mut self) -> Result<Body, StartFailure> {
+        let read_only = environment::prepare_flow_dirs(&self.origin.spec)
+            .map_err(|failure| StartFailure::Launch(failure.into()))?;
+        let incarnator = Arc::clone(&self.origin.incarnator);
+        Ok(incarnator.incarnate(self.origin.id, &self.origin.spec.soma, read_only).await?)
+    }
+
+    /// Answers what was asked of a workspace that could not be made.
+    async fn refuse_everything(&mut self, failure: &StartFailure) {
+        self.phase = WorkspacePhase::Declared;
+        self.asks.close();
+        while let Some(ask) = self.asks.recv().await {
+            match ask {
+                // Whoever asked may be gone; there is nothing to undo.
+                Ask::Start { mut unit, reply, .. } => {
+                    unit.supervisor.settle(UnitPhase::Failed);
+                    self.units.insert(unit.id.clone(), *unit);
+                    let _ = reply.send(Err(failure.clone()));
+                }
+                Ask::Act { reply, .. } => drop(reply.send(Err(failure.clone()))),
+                Ask::View { reply } => drop(reply.send(self.detail())),
+                Ask::Observe { .. } | Ask::End { .. } => {}
+            }
+        }
+    }
+
+    async fn handle(&mut self, ask: Ask, body: &Body) {
+        match ask {
+            Ask::Start { reply, .. } if self.phase != WorkspacePhase::Running => {
+                // A client that went away needs no refusal.
+                let _ = reply.send(Err(StartFailure::Ending));
+            }
+            Ask::Start { unit, begin, reply } => {
+                let id = self.adopt(*unit);
+                self.waiters.push(Waiter { unit: id.clone(), until: Until::Started, reply });
+                let input = match begin {
+                    Begin::Start => Input::Start,
+                    Begin::Restart => Input::Restart,
+                    Begin::Resume(delay_ms) => Input::Resume { at_ms: clock::now_ms() + delay_ms },
+                };
+                self.step(&id, input, body).await;
+            }
+            Ask::Act { unit, action, reply } => self.act(unit, action, reply, body).await,
+            // As above: an answer that nobody waits for is not missed.
+            Ask::View { reply } => drop(reply.send(self.detail())),
+            Ask::Observe { unit, edge, reply } => drop(reply.send(self.observe(&unit, edge))),
+            Ask::End { kill } => self.begin_end(kill, body).await,
+        }
+    }
+
+    /// Takes a unit in. One that runs already stays as it is.
+    fn adopt(&mut self, mut unit: Unit) -> String {
+        let id = unit.id.clone();
+        match self.units.get_mut(&id) {
+            Some(old) if old.run.is_some() => old.desired = unit.desired,
+            Some(old) => {
+                unit.last = old.last.take();
+                *old = unit;
+            }
+            None => drop(self.units.insert(id.clone(), unit)),
+        }
+        id
+    }
+
+    async fn act(
+        &mut self,
+        id: String,
+        action: Action,
+        reply: oneshot::Sender<Result<(), StartFailure>>,
+        body: &Body,
+    ) {
+        let Some(unit) = self.units.get_mut(&id) else {
+            let _ = reply.send(Err(StartFailure::Ending));
+            return;
+        };
+        let (input, until) = match action {
+            Action::Signal(signal) => {
+                signal_processes(unit, signal);
+                let _ = reply.send(Ok(()));
+                return;
+            }
+            Action::Stop { kill } => {
+                unit.desired = Desired::Stopped;
+                (Input::Stop { kill }, Until::Stopped)
+            }
+        };
+        self.waiters.push(Waiter { unit: id.clone(), until, reply });
+        self.step(&id, input, body).await;
+    }
+
+    async fn begin_end(&mut self, kill: bool, body: &Body) {
+        self.phase = WorkspacePhase::Stopping;
+        let ids: Vec<String> = self.units.keys().cloned().collect();
+        for id in ids {
+            self.step(&id, Input::Stop { kill }, body).await;
+        }
+    }
+
+    /// Gives `input` to a unit's supervisor and carries out what it says.
+    async fn step(&mut self, id: &str, input: Input, body: &Body) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let Some(unit) = self.units.get_mut(id) else { return };
+            let before = (unit.supervisor.restarts(), unit.supervisor.phase());
+            let effects = unit.supervisor.step(input, clock::now_ms(), clock::random_u64());
+            for effect in effects {
+                match effect {
+                    Effect::Spawn { generation } => {
+                        if let Err(outcome) = self.spawn(id, generation, body).await {
+                            inputs.push(Input::Ended { generation, outcome });
+                        }
+                    }
+                    Effect::Ask { .. } => self.ask_to_end(id),
+                    Effect::Kill { .. } => self.kill(id),
+                    Effect::Settled => self.settled(id),
+                }
+            }
+            let Some(unit) = self.units.get(id) else { return };
+            if before != (unit.supervisor.restarts(), unit.supervisor.phase()) {
+                self.unit_changed(id);
+            }
+        }
+    }
+
+    /// Tells the manager and the event stream where a unit is now.
+    fn unit_changed(&self, id: &str) {
+        let Some(unit) = self.units.get(id) else { return };
+        let phase = unit.supervisor.phase();
+        let kind = match unit.kind {
+            Kind::Command { .. } => "command.phase",
+            Kind::Pipeline { .. } => "pipeline.phase",
+        };
+        let exit = unit.last.as_ref().and_then(|last| last.nodes.iter().find_map(|node| node.exit));
+        let data = serde_json::json!({
+            "phase": phase,
+            "restarts": unit.supervisor.restarts(),
+            "exit": exit.filter(|_| phase.is_settled() || phase == UnitPhase::Backoff),
+        });
+        self.event(kind, &unit.label, data);
+        if unit.is_declared() && (phase.is_settled() || phase == UnitPhase::Backoff) {
+            let counters = unit.counters(clock::now_ms());
+            let (workspace, id, settled) = (self.origin.id, id.to_owned(), phase.is_settled());
+            // Only a daemon that ends has no manager.
+            let _ = self.origin.reports.send(Report::Unit { workspace, id, counters, settled });
+        }
+    }
+
+    fn settled(&mut self, id: &str) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        unit.attachment = None;
+        unit.stdin = None;
+        let ended_execs: Vec<String> = self
+            .units
+            .values()
+            .filter(|unit| !unit.is_declared() && unit.run.is_none() && unit.supervisor.phase().is_settled())
+            .map(|unit| unit.id.clone())
+            .collect();
+        // Ids grow with time, so the first are the oldest.
+        for old in ended_execs.iter().take(ended_execs.len().saturating_sub(ENDED_EXECS_SHOWN)) {
+            self.units.remove(old);
+        }
+    }
+
+    async fn spawn(&mut self, id: &str, generation: u64, body: &Body) -> Result<(), Outcome> {
+        let group = self.next_group;
+        self.next_group += 1;
+        let Some(unit) = self.units.get_mut(id) else { return Err(Outcome::Permanent) };
+        let launch = Launch {
+            workspace: &self.origin.spec,
+            workspace_id: self.origin.id,
+            logs: &self.origin.logs,
+            internal: &self.internal,
+            body,
+            group,
+            generation,
+        };
+        match wiring::launch(unit, &launch).await {
+            Ok(run) => {
+                unit.run = Some(run);
+                Ok(())
+            }
+            Err(LaunchError::NeedsEnv(names)) => {
+                self.fail_waiters(id, &StartFailure::NeedsEnv(names));
+                if let Some(unit) = self.units.get_mut(id) {
+                    // Ended first, since only a unit that is not starting can be settled elsewhere.
+                    let ended = Input::Ended { generation, outcome: Outcome::Permanent };
+                    let _ = unit.supervisor.step(ended, clock::now_ms(), 0);
+                    unit.supervisor.settle(UnitPhase::NeedsEnv);
+                }
+                Ok(())
+            }
+            Err(LaunchError::Step(failure)) => {
+                self.fail_waiters(id, &StartFailure::Launch(failure.clone().into()));
+                if let Some(unit) = self.units.get_mut(id) {
+                    unit.fail_before_launch(generation, failure);
+                    let _ = unit.conclude();
+                }
+                Err(Outcome::Permanent)
+            }
+        }
+    }
+
+    fn fail_waiters(&mut self, id: &str, failure: &StartFailure) {
+        let (failed, kept) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter| waiter.unit == id);
+        self.waiters = kept;
+        let failed: Vec<Waiter> = failed;
+        for waiter in failed {
+            // A client that went away needs no answer.
+            let _ = waiter.reply.send(Err(failure.clone()));
+        }
+    }
+
+    fn answer_waiters(&mut self) {
+        let ending = matches!(self.phase, WorkspacePhase::Stopping | WorkspacePhase::Declared);
+        let waiters = std::mem::take(&mut self.waiters);
+        for waiter in waiters {
+            let Some(unit) = self.units.get(&waiter.unit) else { continue };
+            let phase = unit.supervisor.phase();
+            let reached = match waiter.until {
+                Until::Started => !matches!(phase, UnitPhase::Starting | UnitPhase::Stopping),
+                Until::Stopped => unit.run.is_none() && phase.is_settled(),
+            };
+            let abandoned = ending && unit.run.is_none();
+            if !reached && !abandoned {
+                self.waiters.push(waiter);
+                continue;
+            }
+            let failure =
+                unit.last.as_ref().filter(|_| unit.run.is_none()).and_then(|last| last.failure.clone());
+            let answer = match failure {
+                Some(failure) if waiter.until == Until::Started => Err(StartFailure::Launch(failure.into())),
+                _ => Ok(()),
+            };
+            let _ = waiter.reply.send(answer);
+        }
+    }
+
+    fn ask_to_end(&mut self, id: &str) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let signals: Vec<i32> = unit.commands().iter().map(wiring::stop_signal).collect();
+        let Some(run) = &mut unit.run else { return };
+        run.cancelled = true;
+        let same = signals.windows(2).all(|pair| pair[0] == pair[1]);
+        match (&run.leaf, signals.first()) {
+            (Some(leaf), Some(signal)) if same => leaf.signal_all(*signal),
+            _ => {
+                for (process, signal) in run.processes.iter().zip(signals) {
+                    signal_process(process, signal);
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self, id: &str) {
+        let Some(run) = self.units.get_mut(id).and_then(|unit| unit.run.as_mut()) else { return };
+        run.cancelled = true;
+        wiring::kill_run(run);
+    }
+
+    async fn on_init(&mut self, message: FromInit, fds: Vec<std::os::fd::OwnedFd>, body: &Body) {
+        match message {
+            FromInit::Spawned { group, nested } => {
+                let Some((id, generation)) = self.spawned(group, nested, fds) else { return };
+                self.step(&id, Input::Spawned { generation }, body).await;
+                self.close_if_ended(&id);
+            }
+            FromInit::SpawnFailed { group, process, failure } => {
+                let Some(unit) = self.unit_of_group(group) else { return };
+                let id = unit.id.clone();
+                if let Some(run) = &mut unit.run {
+                    run.failure = Some((process, failure));
+                    run.ended_count = run.processes.len();
+                    run.spawned = true;
+                }
+                self.close_if_ended(&id);
+            }
+            FromInit::Exited { group, process, status, cpu_usec, max_rss_bytes } => {
+                self.ended_cpu_usec += cpu_usec;
+                let Some(unit) = self.unit_of_group(group) else { return };
+                let id = unit.id.clone();
+                unit.process_ended(process, exit_of(status), cpu_usec, max_rss_bytes);
+                if unit.must_cancel_rest() {
+                    self.ask_rest_to_end(&id);
+                }
+                self.close_if_ended(&id);
+            }
+            FromInit::Stage | FromInit::Born | FromInit::Ready { .. } | FromInit::Failed(_) => {
+                tracing::warn!(workspace = %self.origin.id, "ws-init repeats its start");
+            }
+        }
+    }
+
+    /// A supervised pipeline with a failed node is not left half alive: the rest is asked to end, and the whole
+    /// starts again.
+    fn ask_rest_to_end(&mut self, id: &str) {
+        if let Some(run) = self.units.get_mut(id).and_then(|unit| unit.run.as_mut()) {
+            for process in run.processes.iter().filter(|process| process.end.is_none()) {
+                signal_process(process, libc::SIGTERM);
+            }
+        }
+    }
+
+    fn unit_of_group(&mut self, group: u64) -> Option<&mut Unit> {
+        self.units.values_mut().find(|unit| unit.run.as_ref().is_some_and(|run| run.group == group))
+    }
+
+    fn spawned(&mut self, group: u64, nested: bool, fds: Vec<std::os::fd::OwnedFd>) -> Option<(String, u64)> {
+        let unit = self.unit_of_group(group)?;
+        let id = unit.id.clone();
+        let run = unit.run.as_mut()?;
+        run.spawned = true;
+        let mut fds = fds.into_iter();
+        if nested {
+            let watched = crate::host::launch::watched(fds.next()?, tokio::io::Interest::READABLE);
+            run.nest = watched
+                .map_err(|error| tracing::error!(%error, "a nested init can't be watched"))
+                .ok()
+                .map(Arc::new);
+        }
+        for (process, pidfd) in run.processes.iter_mut().zip(fds) {
+            process.pid = sys::pid_of(pidfd.as_fd());
+            process.pidfd = Some(pidfd);
+        }
+        Some((id, run.generation))
+    }
+
+    /// Once every process of a run has ended: ends what they left behind and collects what they wrote.
+    fn close_if_ended(&mut self, id: &str) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let Some(run) = &mut unit.run else { return };
+        if run.closing || !run.spawned || run.ended_count < run.processes.len() {
+            return;
+        }
+        run.closing = true;
+        let attached = unit.attachment.as_ref().map(|attachment| attachment.frames.clone());
+        let (leaf, nest, generation) = (run.leaf.clone(), run.nest.clone(), run.generation);
+        let carriers = std::mem::take(&mut run.carriers);
+        let meters: Vec<_> = run.edges.iter().filter_map(|edge| edge.meter.clone()).collect();
+        let failed_to_start = run.failure.is_some();
+        let (internal, unit) = (self.internal.clone(), id.to_owned());
+        if failed_to_start {
+            run.relay = None;
+        }
+        tokio::spawn(async move {
+            if let Some(nest) = nest {
+                // Gone already is as good.
+                let _ = sys::pidfd_send_signal(nest.get_ref().as_fd(), libc::SIGKILL);
+                ended(&nest).await;
+            }
+            if let Some(leaf) = leaf {
+                let emptied = tokio::task::spawn_blocking(move || leaf.end()).await;
+                if let Ok(Err(error)) = emptied {
+                    tracing::error!(%error, "a leaf could not be emptied");
+                }
+            }
+            if !failed_to_start {
+                wiring::await_meters(&meters).await;
+            }
+            wiring::await_carriers(carriers, attached).await;
+            // The actor outlives its runs.
+            let _ = internal.send(Internal::RunGone { unit, generation });
+        });
+    }
+
+    async fn on_internal(&mut self, message: Internal, body: &Body) {
+        match message {
+            Internal::RunGone { unit: id, generation } => {
+                let Some(unit) = self.units.get_mut(&id) else { return };
+                if unit.run.as_ref().is_none_or(|run| run.generation != generation) {
+                    return;
+                }
+                let Some((generation, outcome)) = unit.conclude() else { return };
+                self.step(&id, Input::Ended { generation, outcome }, body).await;
+            }
+            Internal::Window { unit, generation, relay_edge, bytes, complete } => {
+                let found = discern(&bytes, complete);
+                self.discerned(&unit, generation, relay_edge, found);
+            }
+        }
+    }
+
+    fn discerned(&mut self, id: &str, generation: u64, relay_edge: usize, found: Discerned) {
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let Some(edges) = unit.set_discerned(generation, relay_edge, &found) else { return };
+        let object = format!("{}/{}", unit.label, edges.join(","));
+        self.event("edge.discerned", &object, serde_json::json!(found));
+    }
+
+    async fn on_time(&mut self, body: &Body) {
+        let now_ms = clock::now_ms();
+        let due: Vec<String> = self
+            .units
+            .values()
+            .filter(|unit| unit.supervisor.due_ms().is_some_and(|due| due <= now_ms))
+            .map(|unit| unit.id.clone())
+            .collect();
+        for id in due {
+            self.step(&id, Input::Tick, body).await;
+        }
+        if self.phase == WorkspacePhase::Running && self.is_expired() {
+            self.event("workspace.expired", "", serde_json::Value::Null);
+            self.begin_end(false, body).await;
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.origin.expires_at_ms.is_some_and(|at| clock::wall_ms() >= at)
+    }
+
+    /// Returns when something is to be done without a message.
+    fn next_due(&self) -> Option<Duration> {
+        let now_ms = clock::now_ms();
+        let units = self.units.values().filter_map(|unit| unit.supervisor.due_ms());
+        let unit_due = units.min().map(|due| due.saturating_sub(now_ms));
+        let running = self.phase == WorkspacePhase::Running;
+        let expiry =
+            self.origin.expires_at_ms.filter(|_| running).map(|at| at.saturating_sub(clock::wall_ms()));
+        unit_due.into_iter().chain(expiry).min().map(Duration::from_millis)
+    }
+
+    /// ws-init ended by itself, and the kernel ended everything with it.
+    fn init_is_gone(&mut self) {
+        tracing::error!(workspace = %self.origin.id, "ws-init ended by itself");
+        for unit in self.units.values_mut() {
+            if unit.run.is_some() {
+                unit.all_processes_lost();
+                if let Some((generation, outcome)) = unit.conclude() {
+                    let ended = Input::Ended { generation, outcome };
+                    // Its effects need a workspace; the manager makes a new one where that is wanted.
+                    let _ = unit.supervisor.step(ended, clock::now_ms(), clock::random_u64());
+                }
+            }
+        }
+    }
+
+    fn observe(&self, unit: &str, edge: usize) -> std::io::Result<Observer> {
+        let not_connected = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+        let run = self.units.get(unit).and_then(|unit| unit.run.as_ref()).ok_or_else(not_connected)?;
+        let index = run.edges.get(edge).and_then(|edge| edge.relay_index).ok_or_else(not_connected)?;
+        let relay: &Relay = run.relay.as_ref().ok_or_else(not_connected)?;
+        relay.observe(index)
+    }
+
+    fn sample(&mut self, body: &Body) {
+        let source = CounterSource {
+            cgroup: body.cgroup.as_ref().map(crate::host::cgroup::WorkspaceCgroup::commands_dir),
+            roots: body.init_pid().into_iter().collect(),
+            ended_cpu_usec: 0,
+        };
+        let now_ms = clock::now_ms();
+        let (reading, source) = counters::read(&source, now_ms);
+        let rates = self.meter.take(reading);
+        let (alive, total) = self.process_counts();
+        let stats = WorkspaceStats {
+            at_ms: Some(clock::wall_ms()),
+            commands_alive: alive,
+            commands_total: total,
+            rss_bytes: rates.rss_bytes,
+            rss_peak_bytes: rates.rss_peak_bytes,
+            cpu_usec: rates.cpu_usec,
+            cpu_percent: rates.cpu_percent,
+            cpu_cores: counters::cpu_cores(),
+            uptime_ms: now_ms.saturating_sub(self.started_boot_ms),
+            source,
+        };
+        self.stats = Some(stats.clone());
+        for unit in self.units.values_mut() {
+            unit.remember_bytes_written();
+        }
+        let _ = self.origin.reports.send(Report::Sample { workspace: self.origin.id, stats });
+    }
+
+    fn process_counts(&self) -> (u32, u32) {
+        let (mut alive, mut total) = (0, 0);
+        for unit in self.units.values() {
+            total += unit.commands().len() as u32;
+            let processes = unit.run.iter().flat_map(|run| &run.processes);
+            alive +=
+                processes.filter(|process| process.pid.is_some() && process.end.is_none()).count() as u32;
+        }
+        (alive, total)
+    }
+
+    fn detail(&self) -> WorkspaceDetail {
+        let now_ms = clock::now_ms();
+        let (alive, _) = self.process_counts();
+        let (label, id) = (&self.origin.spec.label, self.origin.id);
+        let pipelines: Vec<_> =
+            self.units.values().filter_map(|unit| unit.pipeline_view(label, id, now_ms)).collect();
+        let declared = self.units.values().filter(|unit| unit.is_declared()).count();
+        WorkspaceDetail {
+            workspace: WorkspaceView {
+                id,
+                label: label.clone(),
+                phase: if self.phase == WorkspacePhase::Declared && self.is_expired() {
+                    WorkspacePhase::Expired
+                } else {
+                    self.phase
+                },
+                spec: self.origin.spec.clone(),
+                ephemeral: self.origin.ephemeral,
+                started_at_ms: self.started_at_ms,
+                expires_at_ms: self.origin.expires_at_ms,
+                processes_alive: alive,
+                commands: (declared - pipelines.len()) as u32,
+                pipelines: pipelines.len() as u32,
+                stats: self.stats.clone(),
+                effective: self.effective.clone(),
+            },
+            commands: self.units.values().flat_map(|unit| unit.command_views(label, id, now_ms)).collect(),
+            pipelines,
+        }
+    }
+
+    fn event(&self, kind: &'static str, label: &str, data: serde_json::Value) {
+        let workspace = &self.origin.spec.label;
+        let object = if label.is_empty() { workspace.clone() } else { format!("{workspace}/{label}") };
+        // Only a daemon that ends has no manager.
+        let _ = self.origin.reports.send(Report::Event { workspace: self.origin.id, kind, object, data });
+    }
+}
+
+/// Sleeps for `duration`, or for ever.
+async fn sleep_until(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads a wait status (wait(2)).
+fn exit_of(status: i32) -> Exit {
+    if libc::WIFSIGNALED(status) {
+        Exit { code: None, signal: Some(libc::WTERMSIG(status)) }
+    } else {
+        Exit { code: Some(libc::WEXITSTATUS(status)), signal: None }
+    }
+}
+
+fn signal_process(process: &super::unit::Process, signal: i32) {
+    if let (Some(pidfd), None) = (&process.pidfd, &process.end) {
+        // It may have ended since, which is not yet known here.
+        let _ = sys::pidfd_send_signal(pidfd.as_fd(), signal);
+    }
+}
+
+/// Sends `signal` to the main processes of a unit; SIGKILL ends everything of it.
+fn signal_processes(unit: &mut Unit, signal: i32) {
+    let Some(run) = &mut unit.run else { return };
+    if signal == libc::SIGKILL {
+        wiring::kill_run(run);
+        return;
+    }
+    for process in &run.processes {
+        signal_process(process, signal);
+    }
+}
+
+impl Unit {
+    fn process_ended(&mut self, process: usize, exit: Exit, cpu_usec: u64, max_rss_bytes: u64) {
+        let Some(run) = &mut self.run else { return };
+        let order = run.ended_count;
+        if let Some(process) = run.processes.get_mut(process)
+            && process.end.is_none()
+        {
+            process.end = Some(ProcessEnd { exit, order, cpu_usec, max_rss_bytes });
+            run.ended_count += 1;
+        }
+    }
+
+    fn all_processes_lost(&mut self) {
+        let count = self.run.as_ref().map_or(0, |run| run.processes.len());
+        for process in 0..count {
+            self.process_ended(process, Exit { code: None, signal: Some(libc::SIGKILL) }, 0, 0);
+        }
+    }
+
+    /// Tells whether a supervised pipeline has a node that failed by itself while others still run.
+    fn must_cancel_rest(&self) -> bool {
+        let Kind::Pipeline { spec, .. } = &self.kind else { return false };
+        let Some(run) = &self.run else { return false };
+        spec.restart_on_failure
+            && run.processes.iter().zip(&spec.nodes).any(|(process, node)| {
+                process.end.is_some_and(|end| match end.exit {
+                    Exit { code: Some(code), .. } => {
+                        code != 141 && !node.success_codes.iter().any(|ok| i32::from(*ok) == code)
+                    }
+                    Exit { signal, .. } => signal != Some(libc::SIGPIPE),
+                })
+            })
+    }
+
+    fn set_discerned(
+        &mut self,
+        generation: u64,
+        relay_edge: usize,
+        found: &Discerned,
+    ) -> Option<Vec<String>> {
+        let Kind::Pipeline { spec, .. } = &self.kind else { return None };
+        let run = self.run.as_mut().filter(|run| run.generation == generation)?;
+        let mut names = Vec::new();
+        for (edge, live) in spec.edges.iter().zip(&mut run.edges) {
+            if live.relay_index == Some(relay_edge) {
+                live.discerned = Some(found.clone());
+                names.push(format!("{}..{}", edge.source(), edge.target()));
+            }
+        }
+        Some(names)
+    }
+
+    fn remember_bytes_written(&mut self) {
+        for process in self.run.iter_mut().flat_map(|run| &mut run.processes) {
+            if let Some(pid) = process.pid.filter(|_| process.end.is_none()) {
+                process.bytes_written = counters::bytes_written(pid).or(process.bytes_written);
+            }
+        }
+    }
+}

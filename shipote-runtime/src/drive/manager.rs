@@ -1,0 +1,622 @@
+//! The workspace manager: the one owner of declared intent.
+//!
+//! [`WorkspaceManager`] is a handle that any task may clone; its core runs in one task and is the only writer of
+//! what is declared. A verb answers after its effect is true and durable: the state file is written before what
+//! it says is done, and a change that can't be written is not made. What is alive belongs to the actors.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use shipote_card::{Problem, WorkspaceId};
+use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::actor::{Origin, Report, StartFailure, WorkspaceHandle, start};
+use crate::decide::isolation::Refusal;
+use crate::decide::names::{Named, Unresolved, resolve};
+use crate::host::clock;
+use crate::host::launch::{Incarnator, IncarnatorConfig};
+use crate::host::logs::Logs;
+use crate::host::samples::{self, SampleJournal, SampleLine};
+use crate::host::store::{StateStore, StoreError};
+use crate::view::{Event, LaunchFailure, StatsSource, WorkspaceDetail, WorkspaceStats};
+
+/// Samples per workspace that are kept in memory and read back after a restart: an hour at one a second.
+pub const SAMPLES_KEPT: usize = 3600;
+/// Events that can be asked for again.
+const EVENTS_KEPT: usize = 4096;
+/// Samples are appended to their journal in batches of this many.
+const SAMPLE_BATCH: usize = 10;
+
+/// Why a verb was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ManagerError {
+    /// Nothing is called so.
+    #[error("no {kind} is called `{name}`")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The label that resembles it most.
+        nearest: Option<String>,
+    },
+    /// Several are called so.
+    #[error("`{name}` could be any of {}", candidates.len())]
+    Ambiguous {
+        /// The name that was given.
+        name: String,
+        /// What it could mean.
+        candidates: Vec<String>,
+    },
+    /// What is asked for contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// What was declared has mistakes.
+    #[error("{} in what was declared", if problems.len() == 1 { "a mistake" } else { "mistakes" })]
+    Invalid {
+        /// Every mistake.
+        problems: Vec<Problem>,
+    },
+    /// This host can't do it.
+    #[error("{}: needs {}, but there is: {}", .0.layer, .0.needed, .0.found)]
+    NotPermitted(Refusal),
+    /// A step of the launch failed.
+    #[error("step `{}` on `{}` failed: {}", .0.step, .0.object, nix::errno::Errno::from_raw(.0.errno))]
+    Launch(LaunchFailure),
+    /// Variables that only a caller can pass are missing.
+    #[error("environment variables are missing: {}", .0.join(", "))]
+    NeedsEnv(Vec<String>),
+    /// The state could not be written; nothing was changed.
+    #[error("the state could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// The host could not be examined.
+    #[error("{0}")]
+    Host(std::io::Error),
+    /// The daemon is ending.
+    #[error("the daemon is ending")]
+    Closed,
+}
+
+/// What kind of refusal an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Nothing is called so.
+    NotFound,
+    /// Several are called so.
+    Ambiguous,
+    /// Contradicts what is there.
+    Conflict,
+    /// Mistakes in what was declared.
+    Invalid,
+    /// Not possible on this host or for this user.
+    NotPermitted,
+    /// A step of a launch failed.
+    Launch,
+    /// The state could not be read or written.
+    Store,
+    /// Environment variables are missing.
+    NeedsEnv,
+    /// The daemon is ending.
+    Closed,
+}
+
+impl ManagerError {
+    /// Returns what kind of refusal it is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Ambiguous { .. } => ErrorKind::Ambiguous,
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::NotPermitted(_) | Self::Host(_) => ErrorKind::NotPermitted,
+            Self::Launch(_) => ErrorKind::Launch,
+            Self::NeedsEnv(_) => ErrorKind::NeedsEnv,
+            Self::Store(_) => ErrorKind::Store,
+            Self::Closed => ErrorKind::Closed,
+        }
+    }
+
+    /// Returns every mistake in what was declared.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        if let Self::Invalid { problems } = self { problems } else { &[] }
+    }
+
+    /// Returns what an ambiguous name could mean, or what a wrong one resembles.
+    #[must_use]
+    pub fn candidates(&self) -> &[String] {
+        match self {
+            Self::Ambiguous { candidates, .. } => candidates,
+            Self::NotFound { nearest: Some(nearest), .. } => std::slice::from_ref(nearest),
+            _ => &[],
+        }
+    }
+}
+
+impl From<StartFailure> for ManagerError {
+    fn from(failure: StartFailure) -> Self {
+        match failure {
+            StartFailure::Refused(refusal) => Self::NotPermitted(refusal),
+            StartFailure::Launch(failure) => Self::Launch(failure),
+            StartFailure::NeedsEnv(names) => Self::NeedsEnv(names),
+            StartFailure::Ending => Self::Conflict("the workspace is ending".to_owned()),
+        }
+    }
+}
+
+/// What a restore brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreOutcome {
+    /// Workspaces that are declared again.
+    pub workspaces_restored: usize,
+    /// Saved pipelines that are there again.
+    pub saved_pipelines_restored: usize,
+    /// Live pipelines and commands that were started again, by label path.
+    pub live_pipelines: Vec<String>,
+    /// What ran without a restart policy when the daemon ended.
+    pub lost: Vec<String>,
+    /// What was wrong with the file: held entities, warnings.
+    pub problems: Vec<Problem>,
+}
+
+type Job = Box<dyn for<'a> FnOnce(&'a mut Core) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send>;
+
+/// The handle of the manager; clones share it.
+#[derive(Debug, Clone)]
+pub struct WorkspaceManager {
+    jobs: mpsc::Sender<JobBox>,
+}
+
+/// A job for the core, opaque to `Debug`.
+pub(super) struct JobBox(Job);
+
+impl std::fmt::Debug for JobBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JobBox")
+    }
+}
+
+/// The owner of what is declared.
+pub(super) struct Core {
+    pub(super) declared: ShipoteSnapshot,
+    pub(super) incarnator: Arc<Incarnator>,
+    pub(super) logs: Logs,
+    pub(super) live: HashMap<WorkspaceId, WorkspaceHandle>,
+    /// Workspaces that end with their client and are not declared.
+    pub(super) ephemeral: HashMap<WorkspaceId, WorkspaceEntry>,
+    /// How workspaces stood when they ended.
+    pub(super) last: HashMap<WorkspaceId, WorkspaceDetail>,
+    pub(super) history: HashMap<WorkspaceId, VecDeque<WorkspaceStats>>,
+    /// Entities that ran without a restart policy when an earlier daemon ended.
+    pub(super) lost: Vec<String>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) event_stream: broadcast::Sender<Event>,
+    /// Whether something was started that outlives its client.
+    pub(super) detached: bool,
+    pub(super) closing: bool,
+    next_event: u64,
+    store: Option<StateStore>,
+    samples: Option<SampleJournal>,
+    waiting_samples: Vec<SampleLine>,
+    reports: mpsc::UnboundedSender<Report>,
+    pub(super) manager: WorkspaceManager,
+    saved: Option<ShipoteSnapshot>,
+    pub(super) restored_problems: Vec<Problem>,
+}
+
+impl WorkspaceManager {
+    /// Makes a manager without a state directory of its own: nothing is written but by [`Self::save_snapshot`].
+    ///
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the host could not be examined.
+    pub fn new(config: IncarnatorConfig) -> Result<Self, ManagerError> {
+        Self::spawn(config, None)
+    }
+
+    /// Makes a manager on a state directory: restores what it holds, and writes every change to it.
+    ///
+    /// With `relaunch`, what ought to run and has a restart policy is started again.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a state that is newer or damaged as a whole, and a host that can't be examined.
+    pub async fn open(
+        config: IncarnatorConfig,
+        mut store: StateStore,
+        relaunch: bool,
+    ) -> Result<(Self, RestoreOutcome), ManagerError> {
+        let loaded = store.load()?;
+        let manager = Self::spawn(config, Some(store))?;
+        let outcome = manager.restore(loaded.snapshot, loaded.problems, loaded.upgraded, relaunch).await?;
+        Ok((manager, outcome))
+    }
+
+    fn spawn(config: IncarnatorConfig, store: Option<StateStore>) -> Result<Self, ManagerError> {
+        let state_dir = config.state_dir.clone();
+        let logs = Logs::start(state_dir.join("logs")).map_err(ManagerError::Host)?;
+        let samples = store.as_ref().map(|_| SampleJournal::open(&state_dir)).transpose();
+        let samples = samples.unwrap_or_else(|error| {
+            tracing::warn!(%error, "samples are not kept: the journal can't be opened");
+            None
+        });
+        let history = store.as_ref().map(|_| samples::read(&state_dir, SAMPLES_KEPT)).unwrap_or_default();
+        let incarnator = Arc::new(Incarnator::new(config).map_err(ManagerError::Host)?);
+        let (jobs, inbox) = mpsc::channel(64);
+        let (reports, report_inbox) = mpsc::unbounded_channel();
+        let manager = Self { jobs };
+        let lineage = Lineage::from_parts(clock::wall_ms(), clock::random_u80());
+        let core = Core {
+            declared: ShipoteSnapshot::empty(lineage, clock::wall_ms(), producer()),
+            incarnator,
+            logs,
+            live: HashMap::new(),
+            ephemeral: HashMap::new(),
+            last: HashMap::new(),
+            history: history.into_iter().map(|(id, samples)| (id, samples.into())).collect(),
+            lost: Vec::new(),
+            events: VecDeque::new(),
+            event_stream: broadcast::Sender::new(1024),
+            detached: false,
+            closing: false,
+            next_event: 1,
+            store,
+            samples,
+            waiting_samples: Vec::new(),
+            reports,
+            // Weak in effect: the task ends by `close`, not by the last handle.
+            manager: manager.clone(),
+            saved: None,
+            restored_problems: Vec::new(),
+        };
+        tokio::spawn(core.run(inbox, report_inbox));
+        Ok(manager)
+    }
+
+    /// Runs `job` in the core's task and returns what it returns.
+    pub(super) async fn ask<T, F>(&self, job: F) -> Result<T, ManagerError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Core) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed = JobBox(Box::new(move |core| {
+            Box::pin(async move {
+                // Whoever asked may be gone; the effect stands all the same.
+                let _ = reply.send(job(core).await);
+            })
+        }));
+        self.jobs.send(boxed).await.map_err(|_| ManagerError::Closed)?;
+        answer.await.map_err(|_| ManagerError::Closed)
+    }
+
+    /// Tells whether what is declared differs from what was last saved or loaded.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the daemon is ending.
+    pub async fn is_dirty(&self) -> Result<bool, ManagerError> {
+        self.ask(|core| Box::pin(async { core.is_dirty() })).await
+    }
+
+    /// Returns what is declared, with the newest samples of each workspace.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the daemon is ending.
+    pub async fn snapshot(&self) -> Result<ShipoteSnapshot, ManagerError> {
+        self.ask(|core| Box::pin(async { core.with_history() })).await
+    }
+
+    /// Writes what is declared to `path` as `state.json`, unless nothing has changed since it was last written or
+    /// read. Tells whether it wrote.
+    ///
+    /// # Errors
+    ///
+    /// Returns what failed; the file is then as it was.
+    pub async fn save_snapshot(&self, path: &Path) -> Result<bool, ManagerError> {
+        let path = path.to_owned();
+        self.ask(move |core| Box::pin(async move { core.save_to(&path) })).await?
+    }
+
+    /// Replaces what is declared by what `path` holds, and starts again what ought to run.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a file that is newer or unreadable as a document; it is not touched.
+    pub async fn restore_snapshot(&self, path: &Path) -> Result<RestoreOutcome, ManagerError> {
+        let bytes = std::fs::read(path).map_err(|source| StoreError::Io {
+            path: path.to_owned(),
+            step: "read",
+            source,
+        })?;
+        let reading = shipote_snapshot::read(&bytes);
+        let Some(snapshot) = reading.snapshot else {
+            let (path, problems) = (path.to_owned(), reading.problems);
+            return Err(match reading.version {
+                Some(version) if reading.verdict == shipote_snapshot::Verdict::Newer => {
+                    StoreError::Newer { path, version }.into()
+                }
+                _ => StoreError::Damaged { quarantined: path.clone(), path, problems }.into(),
+            });
+        };
+        let upgraded = reading.verdict == shipote_snapshot::Verdict::Upgradable;
+        self.restore(Some(snapshot), reading.problems, upgraded, true).await
+    }
+}
+
+/// Returns what this program calls itself in a state file.
+fn producer() -> String {
+    concat!("shipote ", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+impl Core {
+    async fn run(mut self, mut jobs: mpsc::Receiver<JobBox>, mut reports: mpsc::UnboundedReceiver<Report>) {
+        while !(self.closing && self.live.is_empty()) {
+            tokio::select! {
+                job = jobs.recv() => match job {
+                    Some(JobBox(job)) => job(&mut self).await,
+                    None => break,
+                },
+                Some(report) = reports.recv() => self.on_report(report).await,
+            }
+        }
+        // What the last actors said on their way out.
+        while let Ok(report) = reports.try_recv() {
+            self.on_report(report).await;
+        }
+        self.write_samples();
+        jobs.close();
+        while let Some(JobBox(job)) = jobs.recv().await {
+            job(&mut self).await;
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        self.saved.as_ref() != Some(&self.declared)
+    }
+
+    /// Takes what is declared now as what the file says.
+    pub(super) fn mark_clean(&mut self) {
+        self.saved = Some(self.declared.clone());
+    }
+
+    fn with_history(&self) -> ShipoteSnapshot {
+        let mut snapshot = self.declared.clone();
+        snapshot.timestamp_ms = clock::wall_ms();
+        for entry in &mut snapshot.workspaces {
+            if let Some(samples) = self.history.get(&entry.id) {
+                entry.stats_history = samples.iter().map(persisted).collect();
+            }
+        }
+        snapshot
+    }
+
+    /// Makes `next` what is declared, once it is on disk. On failure nothing is changed.
+    pub(super) async fn commit(&mut self, mut next: ShipoteSnapshot) -> Result<(), ManagerError> {
+        next.serial = self.declared.serial + 1;
+        next.producer = producer();
+        let previous = std::mem::replace(&mut self.declared, next);
+        let Some(mut store) = self.store.take() else { return Ok(()) };
+        let text = shipote_snapshot::render(&self.with_history());
+        let written = tokio::task::spawn_blocking(move || {
+            let result = store.save(&text);
+            (store, result)
+        });
+        match written.await {
+            Ok((store, result)) => {
+                self.store = Some(store);
+                if let Err(error) = result {
+                    self.declared = previous;
+                    return Err(error.into());
+                }
+                self.mark_clean();
+                Ok(())
+            }
+            Err(_) => {
+                self.declared = previous;
+                Err(ManagerError::Closed)
+            }
+        }
+    }
+
+    fn save_to(&mut self, path: &Path) -> Result<bool, ManagerError> {
+        if !self.is_dirty() && path.exists() {
+            return Ok(false);
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        crate::host::store::write_durably(dir, path, &shipote_snapshot::render(&self.with_history()))?;
+        self.mark_clean();
+        Ok(true)
+    }
+
+    async fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Unit { workspace, id, counters, settled } => {
+                if !self.ephemeral.contains_key(&workspace) && !self.closing {
+                    self.remember_unit(&id, counters, settled).await;
+                }
+            }
+            Report::Sample { workspace, stats } => self.take_sample(workspace, stats),
+            Report::Event { workspace, kind, object, data } => {
+                self.publish(&workspace.to_string(), kind, object, data);
+            }
+            Report::Ended { workspace, detail, unexpected } => {
+                self.live.remove(&workspace);
+                self.last.insert(workspace, *detail);
+                if self.ephemeral.remove(&workspace).is_some() {
+                    self.last.remove(&workspace);
+                    self.history.remove(&workspace);
+                    self.logs.remove(&workspace.to_string());
+                }
+                if unexpected && !self.closing {
+                    let manager = self.manager.clone();
+                    // The manager's own mailbox: this task must go on to read it.
+                    tokio::spawn(async move { manager.relaunch_workspace(workspace).await });
+                }
+            }
+        }
+    }
+
+    /// Remembers where a restart policy stands, and that something has come to its end.
+    async fn remember_unit(&mut self, id: &str, counters: shipote_snapshot::Counters, settled: bool) {
+        let mut next = self.declared.clone();
+        let slots = next
+            .commands
+            .iter_mut()
+            .map(|entry| (entry.id.to_string(), &mut entry.desired, &mut entry.counters))
+            .chain(
+                next.live_pipelines
+                    .iter_mut()
+                    .map(|entry| (entry.id.to_string(), &mut entry.desired, &mut entry.counters)),
+            );
+        for (entry_id, desired, slot) in slots {
+            if entry_id == id {
+                *slot = counters;
+                if settled {
+                    *desired = Desired::Stopped;
+                }
+            }
+        }
+        if next == self.declared {
+            return;
+        }
+        if let Err(error) = self.commit(next).await {
+            tracing::error!(%error, "the end of a run is not remembered");
+        }
+    }
+
+    fn take_sample(&mut self, workspace: WorkspaceId, stats: WorkspaceStats) {
+        let samples = self.history.entry(workspace).or_default();
+        samples.push_back(stats.clone());
+        if samples.len() > SAMPLES_KEPT {
+            samples.pop_front();
+        }
+        if !self.ephemeral.contains_key(&workspace) {
+            self.waiting_samples.push(SampleLine { workspace, stats });
+            if self.waiting_samples.len() >= SAMPLE_BATCH {
+                self.write_samples();
+            }
+        }
+    }
+
+    pub(super) fn write_samples(&mut self) {
+        let lines = std::mem::take(&mut self.waiting_samples);
+        if let Some(journal) = &mut self.samples
+            && !lines.is_empty()
+            && let Err(error) = journal.append(&lines)
+        {
+            tracing::warn!(%error, samples = lines.len(), "samples are lost: their journal can't be written");
+        }
+    }
+
+    pub(super) fn publish(&mut self, workspace: &str, kind: &str, object: String, data: serde_json::Value) {
+        let event = Event {
+            seq: self.next_event,
+            at_ms: clock::wall_ms(),
+            kind: kind.to_owned(),
+            workspace: workspace.to_owned(),
+            object,
+            data,
+        };
+        self.next_event += 1;
+        self.events.push_back(event.clone());
+        if self.events.len() > EVENTS_KEPT {
+            self.events.pop_front();
+        }
+        // Nobody listens: the ring keeps it for later.
+        let _ = self.event_stream.send(event);
+    }
+
+    /// Returns the entry of a workspace, declared or not.
+    pub(super) fn entry(&self, id: WorkspaceId) -> Option<&WorkspaceEntry> {
+        self.declared.workspace(id).or_else(|| self.ephemeral.get(&id))
+    }
+
+    /// Finds the workspace that `name` means.
+    pub(super) fn resolve_workspace(&self, name: &str) -> Result<WorkspaceId, ManagerError> {
+        let entries: Vec<&WorkspaceEntry> =
+            self.declared.workspaces.iter().chain(self.ephemeral.values()).collect();
+        let named: Vec<Named> = entries
+            .iter()
+            .map(|entry| Named { id: entry.id.to_string(), label: entry.spec.label.clone() })
+            .collect();
+        resolve(&named, name)
+            .map(|index| entries[index].id)
+            .map_err(|error| unresolved("workspace", name, error))
+    }
+
+    /// Returns the actor of a workspace, and makes it where there is none.
+    pub(super) fn actor(&mut self, id: WorkspaceId) -> Result<WorkspaceHandle, ManagerError> {
+        if let Some(handle) = self.live.get(&id) {
+            return Ok(handle.clone());
+        }
+        if self.closing {
+            return Err(ManagerError::Closed);
+        }
+        let ephemeral = self.ephemeral.contains_key(&id);
+        let Some(entry) = self.entry(id) else { return Err(ManagerError::Closed) };
+        let handle = start(Origin {
+            id,
+            spec: entry.spec.clone(),
+            ephemeral,
+            expires_at_ms: entry.expires_at_ms,
+            incarnator: Arc::clone(&self.incarnator),
+            logs: self.logs.clone(),
+            reports: self.reports.clone(),
+        });
+        self.live.insert(id, handle.clone());
+        Ok(handle)
+    }
+
+    /// Returns the handles of everything that is alive.
+    pub(super) fn handles(&self) -> BTreeMap<WorkspaceId, WorkspaceHandle> {
+        self.live.iter().map(|(id, handle)| (*id, handle.clone())).collect()
+    }
+}
+
+/// Turns a name that means nothing into an error about a `kind` of thing.
+pub(super) fn unresolved(kind: &'static str, name: &str, error: Unresolved) -> ManagerError {
+    let name = name.to_owned();
+    match error {
+        Unresolved::NotFound { nearest } => ManagerError::NotFound { kind, name, nearest },
+        Unresolved::Ambiguous(candidates) => ManagerError::Ambiguous { name, candidates },
+    }
+}
+
+fn persisted(stats: &WorkspaceStats) -> PersistedStats {
+    PersistedStats {
+        at_ms: stats.at_ms,
+        commands_alive: stats.commands_alive,
+        commands_total: stats.commands_total,
+        rss_bytes: stats.rss_bytes,
+        rss_peak_bytes: stats.rss_peak_bytes,
+        cpu_usec: stats.cpu_usec,
+        cpu_percent: stats.cpu_percent,
+        cpu_cores: stats.cpu_cores,
+        uptime_ms: stats.uptime_ms,
+    }
+}
+
+/// Returns a sample as it comes back from a state file.
+pub(super) fn hydrated(stats: &PersistedStats) -> WorkspaceStats {
+    let persisted = || "persisted".to_owned();
+    WorkspaceStats {
+        at_ms: stats.at_ms,
+        commands_alive: stats.commands_alive,
+        commands_total: stats.commands_total,
+        rss_bytes: stats.rss_bytes,
+        rss_peak_bytes: stats.rss_peak_bytes,
+        cpu_usec: stats.cpu_usec,
+        cpu_percent: stats.cpu_percent,
+        cpu_cores: stats.cpu_cores,
+        uptime_ms: stats.uptime_ms,
+        source: StatsSource { memory: persisted(), cpu: persisted() },
+    }
+}

@@ -1,0 +1,10 @@
+//! The verbs of the manager, by what they are about.
+
+mod look;
+mod restore;
+mod run;
+mod target;
+mod workspace;
+
+pub use look::{Activity, TapPiece, TapStream, WaitOutcome};
+pub use run::{ExecOutcome, ExecRequest, ExecTarget, RunOutcome, RunPipeline, UpOutcome, UpRequest};

@@ -1,0 +1,247 @@
+//! Restoring what is declared, starting again what ought to run, and ending cleanly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shipote_card::{Problem, WorkspaceId};
+use shipote_snapshot::{Desired, ShipoteSnapshot};
+
+use crate::drive::actor::Begin;
+use crate::drive::environment::daemon_as_caller;
+use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager, hydrated};
+use crate::drive::unit::Unit;
+use crate::host::clock;
+
+/// A unit that is started again.
+struct Relaunch {
+    workspace: WorkspaceId,
+    path: String,
+    unit: Unit,
+    delay_ms: u64,
+}
+
+impl WorkspaceManager {
+    pub(in crate::drive) async fn restore(
+        &self,
+        snapshot: Option<ShipoteSnapshot>,
+        problems: Vec<Problem>,
+        upgraded: bool,
+        relaunch: bool,
+    ) -> Result<RestoreOutcome, ManagerError> {
+        let (mut outcome, relaunches) = self
+            .ask(move |core| {
+                Box::pin(async move {
+                    let found = core.take_in(snapshot, upgraded, relaunch).await?;
+                    core.restored_problems.clone_from(&problems);
+                    let (workspaces_restored, saved_pipelines_restored) =
+                        (core.declared.workspaces.len(), core.declared.saved_pipelines.len());
+                    let (lost, relaunches) = found;
+                    let live_pipelines = Vec::new();
+                    let outcome = RestoreOutcome {
+                        workspaces_restored,
+                        saved_pipelines_restored,
+                        live_pipelines,
+                        lost,
+                        problems,
+                    };
+                    Ok::<_, ManagerError>((outcome, relaunches))
+                })
+            })
+            .await??;
+        outcome.live_pipelines = self.relaunch(relaunches).await;
+        Ok(outcome)
+    }
+
+    /// Starts units again; one that does not start keeps none of the others back.
+    async fn relaunch(&self, relaunches: Vec<Relaunch>) -> Vec<String> {
+        let caller = Arc::new(daemon_as_caller());
+        let mut started = Vec::new();
+        for Relaunch { workspace, path, mut unit, delay_ms } in relaunches {
+            let handle = self
+                .ask(move |core| {
+                    Box::pin(async move {
+                        core.open_lifetime(workspace).await?;
+                        core.detached = true;
+                        core.actor(workspace)
+                    })
+                })
+                .await;
+            let Ok(Ok(handle)) = handle else {
+                tracing::warn!(unit = %path, "not started again: its workspace can't be made");
+                continue;
+            };
+            unit.caller = Arc::clone(&caller);
+            match handle.start(unit, Begin::Resume(delay_ms)).await {
+                Ok(()) => started.push(path),
+                Err(failure) => tracing::warn!(unit = %path, ?failure, "not started again"),
+            }
+        }
+        started
+    }
+
+    /// Starts again what ought to run in a workspace whose ws-init ended by itself.
+    pub(in crate::drive) async fn relaunch_workspace(&self, workspace: WorkspaceId) {
+        let relaunches = self
+            .ask(move |core| {
+                Box::pin(async move {
+                    let all = core.relaunches();
+                    all.into_iter().filter(|relaunch| relaunch.workspace == workspace).collect::<Vec<_>>()
+                })
+            })
+            .await;
+        // A workspace that ends at once must not be made again without pause.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.relaunch(relaunches.unwrap_or_default()).await;
+    }
+
+    /// Ends everything and writes what is left to write. `hurry` cuts the grace short.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the state could not be written.
+    pub async fn shutdown(
+        &self,
+        grace: Duration,
+        hurry: impl Future<Output = ()> + Send,
+    ) -> Result<(), ManagerError> {
+        let handles = self
+            .ask(|core| {
+                Box::pin(async {
+                    core.closing = true;
+                    core.handles()
+                })
+            })
+            .await?;
+        let ended = |kill: bool| {
+            let handles: Vec<_> = handles.values().cloned().collect();
+            async move {
+                let mut ends = tokio::task::JoinSet::new();
+                for handle in handles {
+                    ends.spawn(async move { handle.end(kill).await });
+                }
+                ends.join_all().await;
+            }
+        };
+        let in_time = tokio::select! {
+            () = ended(false) => true,
+            () = tokio::time::sleep(grace) => false,
+            () = hurry => false,
+        };
+        if !in_time {
+            ended(true).await;
+        }
+        // Logs and samples are written by then; the core ends when the last actor has reported.
+        let flushed = self
+            .ask(|core| {
+                Box::pin(async {
+                    core.write_samples();
+                    core.logs.clone()
+                })
+            })
+            .await;
+        if let Ok(logs) = flushed {
+            // A thread that panicked has nothing to flush.
+            let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Takes a state in as what is declared. Returns what ran without a restart policy, and what to start again.
+    async fn take_in(
+        &mut self,
+        snapshot: Option<ShipoteSnapshot>,
+        upgraded: bool,
+        relaunch: bool,
+    ) -> Result<(Vec<String>, Vec<Relaunch>), ManagerError> {
+        let Some(mut snapshot) = snapshot else { return Ok((Vec::new(), Vec::new())) };
+        for entry in &mut snapshot.workspaces {
+            let persisted = std::mem::take(&mut entry.stats_history);
+            let samples = self.history.entry(entry.id).or_default();
+            if samples.is_empty() {
+                samples.extend(persisted.iter().map(hydrated));
+            } else {
+                for sample in samples.iter_mut() {
+                    sample.source.memory = "persisted".to_owned();
+                    sample.source.cpu = "persisted".to_owned();
+                }
+            }
+        }
+        self.declared = snapshot;
+        self.mark_clean();
+        if upgraded {
+            tracing::info!("the state is of an older version; the next change writes it anew, with a backup");
+        }
+        if !relaunch {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let lost = self.find_lost();
+        self.lost = lost.iter().map(|(id, _)| id.clone()).collect();
+        if !lost.is_empty() {
+            let ids = self.lost.clone();
+            let marked = self.lost.clone();
+            self.set_desired(&ids, Desired::Stopped).await?;
+            // Told as lost until somebody starts it again.
+            self.lost = marked;
+        }
+        Ok((lost.into_iter().map(|(_, path)| path).collect(), self.relaunches()))
+    }
+
+    /// Returns what ran when the daemon ended, and nobody starts again, as (id, path).
+    fn find_lost(&self) -> Vec<(String, String)> {
+        let commands = self
+            .declared
+            .commands
+            .iter()
+            .filter(|entry| entry.desired == Desired::Running && entry.spec.restart().is_none())
+            .map(|entry| (entry.id.to_string(), self.path(entry.workspace, &entry.spec.label)));
+        let pipelines = self
+            .declared
+            .live_pipelines
+            .iter()
+            .filter(|entry| entry.desired == Desired::Running && !entry.spec.restart_on_failure)
+            .map(|entry| (entry.id.to_string(), self.path(entry.workspace, &entry.spec.label)));
+        commands.chain(pipelines).collect()
+    }
+
+    fn relaunches(&self) -> Vec<Relaunch> {
+        let wall_ms = clock::wall_ms();
+        let commands = self
+            .declared
+            .commands
+            .iter()
+            .filter(|entry| entry.desired == Desired::Running && entry.spec.restart().is_some())
+            .map(|entry| {
+                (entry.workspace, entry.id.to_string(), &entry.spec.label, entry.counters.next_at_ms)
+            });
+        let pipelines = self
+            .declared
+            .live_pipelines
+            .iter()
+            .filter(|entry| entry.desired == Desired::Running && entry.spec.restart_on_failure)
+            .map(|entry| {
+                (entry.workspace, entry.id.to_string(), &entry.spec.label, entry.counters.next_at_ms)
+            });
+        commands
+            .chain(pipelines)
+            .filter(|(workspace, ..)| {
+                let expiry = self.entry(*workspace).and_then(|entry| entry.expires_at_ms);
+                self.entry(*workspace).is_some() && expiry.is_none_or(|at| wall_ms < at)
+            })
+            .filter_map(|(workspace, id, label, next_at_ms)| {
+                Some(Relaunch {
+                    workspace,
+                    path: self.path(workspace, label),
+                    unit: self.declared_unit(&id, None)?,
+                    delay_ms: next_at_ms.map_or(0, |at| at.saturating_sub(wall_ms)),
+                })
+            })
+            .collect()
+    }
+
+    fn path(&self, workspace: WorkspaceId, label: &str) -> String {
+        let workspace = self.entry(workspace).map_or("?", |entry| entry.spec.label.as_str());
+        format!("{workspace}/{label}")
+    }
+}

@@ -1,0 +1,224 @@
+//! Targets: what a name such as `ws/command` means, and the verbs that act on it.
+
+use std::sync::Arc;
+
+use shipote_card::WorkspaceId;
+use shipote_snapshot::Desired;
+
+use crate::decide::names::{Named, resolve};
+use crate::drive::actor::{Action, Begin, WorkspaceHandle};
+use crate::drive::manager::{Core, ErrorKind, ManagerError, WorkspaceManager, unresolved};
+use crate::drive::session::Caller;
+use crate::drive::unit::{Kind, Unit, idle_unit};
+use crate::view::UnitPhase;
+
+/// What a name means.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) workspace: WorkspaceId,
+    pub(super) workspace_label: String,
+    /// Units of the workspace as (id, label): the one that was named, or all of them.
+    pub(super) units: Vec<(String, String)>,
+    /// Whether the workspace itself was named.
+    pub(super) whole: bool,
+}
+
+impl Core {
+    /// Finds what `name` means: a workspace, `workspace/unit[/node]`, or a unit.
+    pub(super) fn resolve_target(&self, name: &str) -> Result<Target, ManagerError> {
+        if let Some((workspace, rest)) = name.split_once('/') {
+            let workspace = self.resolve_workspace(workspace)?;
+            let unit = rest.split('/').next().unwrap_or(rest);
+            let units = self.units_of(workspace);
+            let found = resolve(&named(&units), unit)
+                .map_err(|error| unresolved("command or pipeline", name, error))?;
+            return Ok(self.target(workspace, vec![units[found].clone()], false));
+        }
+        match self.resolve_workspace(name) {
+            Ok(workspace) => Ok(self.target(workspace, self.units_of(workspace), true)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Err(_) => {
+                let all: Vec<(WorkspaceId, (String, String))> = self
+                    .declared
+                    .workspaces
+                    .iter()
+                    .flat_map(|entry| self.units_of(entry.id).into_iter().map(|unit| (entry.id, unit)))
+                    .collect();
+                let units: Vec<(String, String)> = all.iter().map(|(_, unit)| unit.clone()).collect();
+                let kind = "workspace, command or pipeline";
+                let found = resolve(&named(&units), name).map_err(|error| unresolved(kind, name, error))?;
+                let (workspace, unit) = all[found].clone();
+                Ok(self.target(workspace, vec![unit], false))
+            }
+        }
+    }
+
+    fn target(&self, workspace: WorkspaceId, units: Vec<(String, String)>, whole: bool) -> Target {
+        let workspace_label =
+            self.entry(workspace).map_or_else(String::new, |entry| entry.spec.label.clone());
+        Target { workspace, workspace_label, units, whole }
+    }
+
+    /// Returns the declared units of a workspace as (id, label).
+    pub(super) fn units_of(&self, workspace: WorkspaceId) -> Vec<(String, String)> {
+        let commands = self.declared.commands.iter().filter(|entry| entry.workspace == workspace);
+        let pipelines = self.declared.live_pipelines.iter().filter(|entry| entry.workspace == workspace);
+        commands
+            .map(|entry| (entry.id.to_string(), entry.spec.label.clone()))
+            .chain(pipelines.map(|entry| (entry.id.to_string(), entry.spec.label.clone())))
+            .collect()
+    }
+
+    /// Makes a unit out of what is declared; none where nothing is.
+    pub(super) fn declared_unit(&self, id: &str, phase: Option<UnitPhase>) -> Option<Unit> {
+        let command = self.declared.commands.iter().find(|entry| entry.id.to_string() == id);
+        if let Some(entry) = command {
+            let kind = Kind::Command { spec: Box::new(entry.spec.clone()), declared: true };
+            return Some(idle_unit(id.to_owned(), kind, entry.desired, entry.counters, phase));
+        }
+        let entry = self.declared.live_pipelines.iter().find(|entry| entry.id.to_string() == id)?;
+        let kind = super::run::pipeline_kind(entry.spec.clone(), entry.tap);
+        Some(idle_unit(id.to_owned(), kind, entry.desired, entry.counters, phase))
+    }
+
+    /// Remembers what the user wants of units.
+    pub(super) async fn set_desired(&mut self, ids: &[String], desired: Desired) -> Result<(), ManagerError> {
+        let mut next = self.declared.clone();
+        for entry in next.commands.iter_mut().filter(|entry| ids.contains(&entry.id.to_string())) {
+            entry.desired = desired;
+            entry.counters.next_at_ms = None;
+        }
+        for entry in next.live_pipelines.iter_mut().filter(|entry| ids.contains(&entry.id.to_string())) {
+            entry.desired = desired;
+            entry.counters.next_at_ms = None;
+        }
+        self.lost.retain(|id| !ids.contains(id));
+        if next == self.declared { Ok(()) } else { self.commit(next).await }
+    }
+}
+
+fn named(units: &[(String, String)]) -> Vec<Named> {
+    units.iter().map(|(id, label)| Named { id: id.clone(), label: label.clone() }).collect()
+}
+
+/// A unit to act on.
+struct Work {
+    id: String,
+    label: String,
+    /// Made anew where the actor does not know it yet.
+    unit: Option<Unit>,
+}
+
+impl WorkspaceManager {
+    /// Starts what `name` means, and keeps it running by its policy. Returns the label paths.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing, and returns why something did not start.
+    pub async fn start(&self, name: &str, caller: Caller) -> Result<Vec<String>, ManagerError> {
+        self.begin(name, caller, Begin::Start).await
+    }
+
+    /// Ends the present run of what `name` means and starts a new one.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing, and returns why something did not start.
+    pub async fn restart(&self, name: &str, caller: Caller) -> Result<Vec<String>, ManagerError> {
+        self.begin(name, caller, Begin::Restart).await
+    }
+
+    async fn begin(&self, name: &str, caller: Caller, begin: Begin) -> Result<Vec<String>, ManagerError> {
+        let (handle, work) = self.prepare(name, Some(Desired::Running), true).await?;
+        let Some(handle) = handle else { return Ok(Vec::new()) };
+        let caller = Arc::new(caller);
+        let mut labels = Vec::new();
+        for Work { label, unit, .. } in work {
+            if let Some(mut unit) = unit {
+                unit.caller = Arc::clone(&caller);
+                handle.start(unit, begin).await?;
+            }
+            labels.push(label);
+        }
+        Ok(labels)
+    }
+
+    /// Stops what `name` means, and keeps it stopped. Answers when nothing of it is alive.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn stop(&self, name: &str) -> Result<Vec<String>, ManagerError> {
+        let name_is_workspace = name.to_owned();
+        let whole = self
+            .ask(move |core| {
+                Box::pin(async move { core.resolve_target(&name_is_workspace).map(|target| target.whole) })
+            })
+            .await??;
+        if whole {
+            return self.stop_workspace(name, false).await.map(|view| vec![view.label]);
+        }
+        let (handle, work) = self.prepare(name, Some(Desired::Stopped), false).await?;
+        let mut labels = Vec::new();
+        for Work { id, label, .. } in work {
+            if let Some(handle) = &handle {
+                // A unit that the actor does not know is not running.
+                let _ = handle.act(&id, Action::Stop { kill: false }).await;
+            }
+            labels.push(label);
+        }
+        Ok(labels)
+    }
+
+    /// Sends a signal to the main processes of what `name` means; SIGKILL ends everything of it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn kill(&self, name: &str, signal: i32) -> Result<Vec<String>, ManagerError> {
+        let (handle, work) = self.prepare(name, None, false).await?;
+        let Some(handle) = handle else { return Ok(Vec::new()) };
+        let mut labels = Vec::new();
+        for Work { id, label, .. } in work {
+            if handle.act(&id, Action::Signal(signal)).await.is_ok() {
+                labels.push(label);
+            }
+        }
+        Ok(labels)
+    }
+
+    /// Finds the units that `name` means, remembers what is wanted of them, and gets their workspace's actor.
+    async fn prepare(
+        &self,
+        name: &str,
+        desired: Option<Desired>,
+        revive: bool,
+    ) -> Result<(Option<WorkspaceHandle>, Vec<Work>), ManagerError> {
+        let name = name.to_owned();
+        self.ask(move |core| {
+            Box::pin(async move {
+                let target = core.resolve_target(&name)?;
+                let ids: Vec<String> = target.units.iter().map(|(id, _)| id.clone()).collect();
+                if revive {
+                    core.open_lifetime(target.workspace).await?;
+                }
+                if let Some(desired) = desired {
+                    core.set_desired(&ids, desired).await?;
+                }
+                let work = target.units.iter().map(|(id, label)| Work {
+                    id: id.clone(),
+                    label: format!("{}/{label}", target.workspace_label),
+                    unit: core.declared_unit(id, None),
+                });
+                let work = work.collect();
+                let handle = if revive && !ids.is_empty() {
+                    Some(core.actor(target.workspace)?)
+                } else {
+                    core.live.get(&target.workspace).cloned()
+                };
+                Ok((handle, work))
+            })
+        })
+        .await?
+    }
+}

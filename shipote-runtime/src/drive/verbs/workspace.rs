@@ -1,0 +1,246 @@
+//! Declaring: workspaces and saved pipelines.
+
+use shipote_card::{Card, PipelineSpec, Problem, WorkspaceId, WorkspaceSpec};
+use shipote_snapshot::{Desired, PipelineEntry, WorkspaceEntry};
+
+use crate::decide::names::{Named, resolve};
+use crate::drive::actor::WorkspaceHandle;
+use crate::drive::manager::{Core, ManagerError, WorkspaceManager, unresolved};
+use crate::host::clock;
+use crate::view::{SavedPipelineView, WorkspaceView};
+
+/// Refuses a card with mistakes, and one that names what this release does not do.
+pub(super) fn judge(card: &Card) -> Result<(), ManagerError> {
+    let mut problems = shipote_card::check(card);
+    problems.extend(shipote_card::unsupported(card));
+    refuse(problems)
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<(), ManagerError> {
+    if problems.iter().any(Problem::is_error) { Err(ManagerError::Invalid { problems }) } else { Ok(()) }
+}
+
+/// Makes a new identifier.
+pub(super) fn new_workspace_id() -> WorkspaceId {
+    WorkspaceId::from_parts(clock::wall_ms(), clock::random_u80())
+}
+
+impl WorkspaceManager {
+    /// Declares a workspace. It costs no process until something runs in it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a spec with mistakes, a label that is taken, and what this host can't enforce.
+    pub async fn create(&self, spec: WorkspaceSpec) -> Result<WorkspaceView, ManagerError> {
+        self.create_with_id(new_workspace_id(), spec).await
+    }
+
+    /// Declares a workspace under a given identifier.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create`], and an identifier that is taken.
+    pub async fn create_with_id(
+        &self,
+        id: WorkspaceId,
+        spec: WorkspaceSpec,
+    ) -> Result<WorkspaceView, ManagerError> {
+        judge(&Card { workspace: Some(spec.clone()), ..Card::default() })?;
+        self.ask(move |core| {
+            Box::pin(async move {
+                core.declare_workspace(id, spec).await?;
+                core.workspace_view(id).ok_or(ManagerError::Closed)
+            })
+        })
+        .await?
+    }
+
+    /// Forgets a workspace and everything declared in it; ends what runs.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn remove(&self, name: &str) -> Result<WorkspaceId, ManagerError> {
+        let name = name.to_owned();
+        let (id, handle) = self
+            .ask(move |core| {
+                Box::pin(async move {
+                    let id = core.resolve_workspace(&name)?;
+                    // Marked before the processes end, so that a crash in between does not start them again.
+                    core.stop_units_of(id).await?;
+                    Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
+                })
+            })
+            .await??;
+        end(handle, false).await;
+        self.ask(move |core| Box::pin(async move { core.forget_workspace(id).await })).await??;
+        Ok(id)
+    }
+
+    /// Ends everything in a workspace, which stays declared.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn stop_workspace(&self, name: &str, kill: bool) -> Result<WorkspaceView, ManagerError> {
+        let name = name.to_owned();
+        let (id, handle) = self
+            .ask(move |core| {
+                Box::pin(async move {
+                    let id = core.resolve_workspace(&name)?;
+                    core.stop_units_of(id).await?;
+                    Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
+                })
+            })
+            .await??;
+        end(handle, kill).await;
+        self.ask(move |core| Box::pin(async move { core.workspace_view(id) }))
+            .await?
+            .ok_or(ManagerError::Closed)
+    }
+
+    /// Keeps a pipeline under a name, in place of one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a pipeline with mistakes.
+    pub async fn save_pipeline(&self, name: &str, spec: PipelineSpec) -> Result<(), ManagerError> {
+        judge(&Card { pipelines: vec![spec.clone()], ..Card::default() })?;
+        if let Err(error) = shipote_card::check_label(name) {
+            return Err(ManagerError::Conflict(format!("`{name}` can't be a name: {error}")));
+        }
+        let name = name.to_owned();
+        self.ask(move |core| {
+            Box::pin(async move {
+                let mut next = core.declared.clone();
+                next.saved_pipelines.retain(|entry| entry.name != name);
+                next.saved_pipelines.push(PipelineEntry { name: name.clone(), spec });
+                core.commit(next).await?;
+                core.publish("", "pipeline.saved", name, serde_json::Value::Null);
+                Ok(())
+            })
+        })
+        .await?
+    }
+
+    /// Returns every saved pipeline, by name.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the daemon is ending.
+    pub async fn list_saved_pipelines(&self) -> Result<Vec<SavedPipelineView>, ManagerError> {
+        self.ask(|core| {
+            Box::pin(async {
+                let entries = core.declared.saved_pipelines.iter();
+                entries
+                    .map(|entry| SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
+                    .collect()
+            })
+        })
+        .await
+    }
+
+    /// Returns a saved pipeline.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn get_saved_pipeline(&self, name: &str) -> Result<SavedPipelineView, ManagerError> {
+        let name = name.to_owned();
+        self.ask(move |core| {
+            Box::pin(async move {
+                let entry = core.saved_pipeline(&name)?;
+                Ok(SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
+            })
+        })
+        .await?
+    }
+
+    /// Forgets a saved pipeline.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing.
+    pub async fn remove_saved_pipeline(&self, name: &str) -> Result<(), ManagerError> {
+        let name = name.to_owned();
+        self.ask(move |core| {
+            Box::pin(async move {
+                let name = core.saved_pipeline(&name)?.name.clone();
+                let mut next = core.declared.clone();
+                next.saved_pipelines.retain(|entry| entry.name != name);
+                core.commit(next).await
+            })
+        })
+        .await?
+    }
+}
+
+/// Ends a workspace that may not be alive.
+pub(super) async fn end(handle: Option<WorkspaceHandle>, kill: bool) {
+    if let Some(handle) = handle {
+        handle.end(kill).await;
+    }
+}
+
+impl Core {
+    /// Declares a workspace that has been judged.
+    pub(super) async fn declare_workspace(
+        &mut self,
+        id: WorkspaceId,
+        spec: WorkspaceSpec,
+    ) -> Result<(), ManagerError> {
+        let taken = self.declared.workspaces.iter().chain(self.ephemeral.values());
+        if taken.clone().any(|entry| entry.spec.label == spec.label) {
+            return Err(ManagerError::Conflict(format!(
+                "a workspace called `{}` is there already",
+                spec.label
+            )));
+        }
+        if taken.clone().any(|entry| entry.id == id) {
+            return Err(ManagerError::Conflict(format!("the identifier {id} is taken")));
+        }
+        self.incarnator.plan(&spec.soma).map_err(ManagerError::NotPermitted)?;
+        let label = spec.label.clone();
+        let mut next = self.declared.clone();
+        next.workspaces.push(WorkspaceEntry::new(id, spec));
+        self.commit(next).await?;
+        self.publish(&id.to_string(), "workspace.created", label, serde_json::Value::Null);
+        Ok(())
+    }
+
+    /// Remembers that nothing in a workspace ought to run.
+    pub(super) async fn stop_units_of(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
+        let mut next = self.declared.clone();
+        for entry in next.commands.iter_mut().filter(|entry| entry.workspace == id) {
+            entry.desired = Desired::Stopped;
+        }
+        for entry in next.live_pipelines.iter_mut().filter(|entry| entry.workspace == id) {
+            entry.desired = Desired::Stopped;
+        }
+        if next == self.declared { Ok(()) } else { self.commit(next).await }
+    }
+
+    async fn forget_workspace(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
+        let mut next = self.declared.clone();
+        next.workspaces.retain(|entry| entry.id != id);
+        next.commands.retain(|entry| entry.workspace != id);
+        next.live_pipelines.retain(|entry| entry.workspace != id);
+        if next != self.declared {
+            self.commit(next).await?;
+        }
+        self.last.remove(&id);
+        self.history.remove(&id);
+        self.logs.remove(&id.to_string());
+        self.publish(&id.to_string(), "workspace.removed", id.to_string(), serde_json::Value::Null);
+        Ok(())
+    }
+
+    pub(super) fn saved_pipeline(&self, name: &str) -> Result<&PipelineEntry, ManagerError> {
+        let entries = &self.declared.saved_pipelines;
+        let named: Vec<Named> =
+            entries.iter().map(|entry| Named { id: String::new(), label: entry.name.clone() }).collect();
+        resolve(&named, name)
+            .map(|index| &entries[index])
+            .map_err(|error| unresolved("saved pipeline", name, error))
+    }
+}
