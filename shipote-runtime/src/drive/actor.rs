@@ -182,6 +182,8 @@ struct Actor {
     internal: mpsc::UnboundedSender<Internal>,
     units: BTreeMap<String, Unit>,
     waiters: Vec<Waiter>,
+    /// Whether something has changed since the last look of those who follow.
+    dirty: bool,
     next_group: u64,
     effective: Vec<Effective>,
     started_at_ms: Option<u64>,
@@ -206,6 +208,7 @@ pub(super) fn start(origin: Origin) -> WorkspaceHandle {
             internal,
             units: BTreeMap::new(),
             waiters: Vec::new(),
+            dirty: true,
             next_group: 1,
             effective: Vec::new(),
             started_at_ms: None,
@@ -245,7 +248,9 @@ impl Actor {
         let mut unexpected = false;
         loop {
             self.answer_waiters();
-            self.changed.send_modify(|count| *count += 1);
+            if std::mem::take(&mut self.dirty) {
+                self.changed.send_modify(|count| *count += 1);
+            }
             if self.phase == WorkspacePhase::Stopping && self.units.values().all(|unit| unit.run.is_none()) {
                 break;
             }
@@ -304,6 +309,7 @@ impl Actor {
     }
 
     async fn handle(&mut self, ask: Ask, body: &Body) {
+        self.dirty |= !matches!(ask, Ask::View { .. } | Ask::Observe { .. });
         match ask {
             Ask::Start { reply, .. } if self.phase != WorkspacePhase::Running => {
                 // A client that went away needs no refusal.
@@ -538,6 +544,7 @@ impl Actor {
     }
 
     async fn on_init(&mut self, message: FromInit, fds: Vec<std::os::fd::OwnedFd>, body: &Body) {
+        self.dirty = true;
         match message {
             FromInit::Spawned { group, nested } => {
                 let Some((id, generation)) = self.spawned(group, nested, fds) else { return };
@@ -643,6 +650,7 @@ impl Actor {
     }
 
     async fn on_internal(&mut self, message: Internal, body: &Body) {
+        self.dirty = true;
         match message {
             Internal::RunGone { unit: id, generation } => {
                 let Some(unit) = self.units.get_mut(&id) else { return };
@@ -667,6 +675,7 @@ impl Actor {
     }
 
     async fn on_time(&mut self, body: &Body) {
+        self.dirty = true;
         let now_ms = clock::now_ms();
         let due: Vec<String> = self
             .units

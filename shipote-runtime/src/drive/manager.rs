@@ -360,11 +360,13 @@ impl Core {
     async fn run(mut self, mut jobs: mpsc::Receiver<JobBox>, mut reports: mpsc::UnboundedReceiver<Report>) {
         while !(self.closing && self.live.is_empty()) {
             tokio::select! {
+                // Reports first: whoever has seen a workspace end must find it ended here too.
+                biased;
+                Some(report) = reports.recv() => self.on_report(report).await,
                 job = jobs.recv() => match job {
                     Some(JobBox(job)) => job(&mut self).await,
                     None => break,
                 },
-                Some(report) = reports.recv() => self.on_report(report).await,
             }
         }
         // What the last actors said on their way out.
@@ -372,6 +374,7 @@ impl Core {
             self.on_report(report).await;
         }
         self.write_samples();
+        self.incarnator.tidy();
         jobs.close();
         while let Some(JobBox(job)) = jobs.recv().await {
             job(&mut self).await;

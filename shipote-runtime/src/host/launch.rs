@@ -95,6 +95,13 @@ impl Incarnator {
         Ok(Self { config, abilities, cgroups: cgroups.ok() })
     }
 
+    /// Removes the daemon's cgroup directory, once nothing is in it.
+    pub fn tidy(&self) {
+        if let Some(base) = &self.cgroups {
+            base.remove();
+        }
+    }
+
     /// Returns what this host was found to be able to do.
     #[must_use]
     pub const fn abilities(&self) -> &HostAbilities {

@@ -494,3 +494,152 @@ fn has_event(pipe: BorrowedFd<'_>, asked: PollFlags, wanted: PollFlags) -> bool 
     poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
         && fds[0].revents().is_some_and(|events| events.intersects(wanted))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::clock;
+    use nix::fcntl::OFlag;
+    use nix::unistd::pipe2;
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    /// A relayed edge seen from outside: the producer's end, the consumers' ends, and the relay between.
+    struct Bench {
+        producer: Option<File>,
+        consumers: Vec<File>,
+        meters: Vec<Arc<EdgeMeter>>,
+        relay: Relay,
+        events: Receiver<RelayEvent>,
+    }
+
+    fn bench(consumers: usize, recognise: bool) -> Bench {
+        let (input, producer) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        crate::host::launch::nonblocking(&input).unwrap();
+        let mut ends = Vec::new();
+        let mut outputs = Vec::new();
+        let mut meters = Vec::new();
+        for _ in 0..consumers {
+            let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).unwrap();
+            crate::host::launch::nonblocking(&write_end).unwrap();
+            let meter = Arc::new(EdgeMeter::default());
+            ends.push(File::from(read_end));
+            meters.push(Arc::clone(&meter));
+            outputs.push((write_end, meter));
+        }
+        let (sender, events) = channel();
+        let edges = vec![RelayEdge { input, outputs, recognise }];
+        let relay = Relay::start(edges, move |event| drop(sender.send(event))).unwrap();
+        Bench { producer: Some(File::from(producer)), consumers: ends, meters, relay, events }
+    }
+
+    /// Bytes that tell their own offset, so that a shifted or repeated piece shows.
+    fn pattern(length: usize) -> Vec<u8> {
+        (0..length).map(|offset| (offset / 7 * 31 + offset) as u8).collect()
+    }
+
+    fn write_in_pieces(mut file: File, bytes: Vec<u8>) -> std::thread::JoinHandle<()> {
+        std::thread::spawn(move || {
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let length = (clock::random_u64() as usize % 90_000 + 1).min(rest.len());
+                file.write_all(&rest[..length]).unwrap();
+                rest = &rest[length..];
+            }
+        })
+    }
+
+    #[test]
+    fn every_byte_arrives_and_is_counted() {
+        let mut bench = bench(1, true);
+        let bytes = pattern(3_000_000);
+        let writer = write_in_pieces(bench.producer.take().unwrap(), bytes.clone());
+        let mut got = Vec::new();
+        bench.consumers[0].read_to_end(&mut got).unwrap();
+        writer.join().unwrap();
+        assert!(got == bytes);
+        assert_eq!(bench.meters[0].bytes(), 3_000_000);
+        let RelayEvent::Window { bytes: window, complete: false, .. } = bench.events.recv().unwrap() else {
+            panic!()
+        };
+        assert_eq!(window, bytes[..WINDOW]);
+        assert!(matches!(bench.events.recv().unwrap(), RelayEvent::Done));
+    }
+
+    #[test]
+    fn a_short_stream_is_a_complete_window() {
+        let mut bench = bench(1, true);
+        bench.producer.take().unwrap().write_all(b"a,b\n1,2\n").unwrap();
+        match bench.events.recv().unwrap() {
+            RelayEvent::Window { bytes, complete: true, .. } => assert_eq!(bytes, b"a,b\n1,2\n"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_consumer_of_a_fan_out_gets_everything() {
+        let mut bench = bench(3, false);
+        let bytes = pattern(500_000);
+        let writer = write_in_pieces(bench.producer.take().unwrap(), bytes.clone());
+        let readers: Vec<_> = bench
+            .consumers
+            .drain(..)
+            .map(|mut consumer| {
+                std::thread::spawn(move || {
+                    let mut got = Vec::new();
+                    consumer.read_to_end(&mut got).unwrap();
+                    got
+                })
+            })
+            .collect();
+        writer.join().unwrap();
+        for reader in readers {
+            assert!(reader.join().unwrap() == bytes);
+        }
+        assert!(bench.meters.iter().all(|meter| meter.bytes() == 500_000));
+    }
+
+    #[test]
+    fn a_consumer_that_leaves_an_idle_edge_ends_the_producer() {
+        let mut bench = bench(1, false);
+        bench.consumers.clear();
+        let mut producer = bench.producer.take().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match producer.write(b"x") {
+                Err(error) => return assert_eq!(error.kind(), io::ErrorKind::BrokenPipe),
+                Ok(_) => assert!(Instant::now() < deadline, "the relay holds the producer's pipe"),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn an_observer_sees_the_stream_and_counts_what_it_missed() {
+        let mut bench = bench(1, false);
+        let observer = bench.relay.observe(0).unwrap();
+        assert_eq!(observer.start, 0);
+        let bytes = pattern(6_000_000);
+        let writer = write_in_pieces(bench.producer.take().unwrap(), bytes.clone());
+        let mut got = Vec::new();
+        // Nobody reads the observer's pipe until the stream is over: it must not slow the edge.
+        bench.consumers[0].read_to_end(&mut got).unwrap();
+        writer.join().unwrap();
+        assert!(got == bytes);
+        let mut seen = Vec::new();
+        crate::host::launch::nonblocking(&observer.pipe).unwrap();
+        assert!(matches!(bench.events.recv().unwrap(), RelayEvent::Done));
+        File::from(observer.pipe).read_to_end(&mut seen).unwrap();
+        let gaps: Vec<(u64, u64)> = observer.gaps.try_iter().collect();
+        let missing: u64 = gaps.iter().map(|(_, missing)| missing).sum();
+        assert!(missing > 0, "a stuck observer of 6 MB loses some");
+        assert_eq!(seen.len() as u64 + missing, bytes.len() as u64);
+        let (mut offset, mut position) = (0_usize, 0_usize);
+        for (gap, missing) in gaps.into_iter().chain([(bytes.len() as u64, 0)]) {
+            let length = gap as usize - offset;
+            assert!(seen[position..position + length] == bytes[offset..gap as usize]);
+            position += length;
+            offset = gap as usize + missing as usize;
+        }
+    }
+}
