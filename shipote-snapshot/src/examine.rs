@@ -109,7 +109,12 @@ fn document<'t>(bytes: &'t [u8], findings: &mut Findings) -> Option<(&'t RawValu
     let skipped = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let body = &bytes[skipped..];
     if body.iter().all(u8::is_ascii_whitespace) {
-        findings.fatal(code::EMPTY, whole, "the file is empty", "see `shipote state recover`");
+        findings.fatal(
+            code::EMPTY,
+            whole,
+            "the file is empty",
+            "an earlier generation may stand beside it: state.json.1 to state.json.3",
+        );
         return None;
     }
     if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
@@ -117,7 +122,12 @@ fn document<'t>(bytes: &'t [u8], findings: &mut Findings) -> Option<(&'t RawValu
         let message =
             format!("{run} NUL bytes stand here, as an unsynced write leaves them after a power cut");
         let at = Stretch { offset: nul, len: run };
-        findings.fatal(code::NUL_BYTES, at, message, "see `shipote state recover`");
+        findings.fatal(
+            code::NUL_BYTES,
+            at,
+            message,
+            "an earlier generation may stand beside it: state.json.1 to state.json.3",
+        );
         return None;
     }
     let content = match core::str::from_utf8(body) {
@@ -146,7 +156,7 @@ fn document<'t>(bytes: &'t [u8], findings: &mut Findings) -> Option<(&'t RawValu
         Ok(document) => document,
         Err(error) => {
             let at = Stretch { offset: skipped + offset_of(content, &error), len: 0 };
-            let hint = "see `shipote state recover`";
+            let hint = "an earlier generation may stand beside it: state.json.1 to state.json.3";
             if error.is_eof() {
                 let at = Stretch { offset: bytes.len(), len: 0 };
                 findings.fatal(code::TRUNCATED, at, "the text ends in the middle of the document", hint);

@@ -8,15 +8,15 @@ use crate::{Verdict, read, render};
 fn nothing_can_be_read() {
     insta::assert_snapshot!(told(&fixture("damaged-empty.json")), @r#"
     invalid version null held 0
-    fatal empty 1:1 (document) the file is empty (see `shipote state recover`)
+    fatal empty 1:1 (document) the file is empty (an earlier generation may stand beside it: state.json.1 to state.json.3)
     "#);
     insta::assert_snapshot!(told(&fixture("damaged-nuls.json")), @r#"
     invalid version null held 0
-    fatal nul_bytes 1:1 (document) 512 NUL bytes stand here, as an unsynced write leaves them after a power cut (see `shipote state recover`)
+    fatal nul_bytes 1:1 (document) 512 NUL bytes stand here, as an unsynced write leaves them after a power cut (an earlier generation may stand beside it: state.json.1 to state.json.3)
     "#);
     insta::assert_snapshot!(told(&fixture("damaged-nul-tail.json")), @r#"
     invalid version null held 0
-    fatal nul_bytes 430:1 (document) 64 NUL bytes stand here, as an unsynced write leaves them after a power cut (see `shipote state recover`)
+    fatal nul_bytes 430:1 (document) 64 NUL bytes stand here, as an unsynced write leaves them after a power cut (an earlier generation may stand beside it: state.json.1 to state.json.3)
     "#);
     insta::assert_snapshot!(told(&fixture("damaged-byte-flipped.json")), @r#"
     invalid version null held 0
@@ -24,7 +24,7 @@ fn nothing_can_be_read() {
     "#);
     insta::assert_snapshot!(told(&fixture("damaged-truncated.json")), @r#"
     invalid version null held 0
-    fatal truncated 287:5 (document) the text ends in the middle of the document (see `shipote state recover`)
+    fatal truncated 287:5 (document) the text ends in the middle of the document (an earlier generation may stand beside it: state.json.1 to state.json.3)
     "#);
     insta::assert_snapshot!(told(&fixture("damaged-trailing-data.json")), @r#"
     invalid version null held 0
@@ -32,7 +32,7 @@ fn nothing_can_be_read() {
     "#);
     insta::assert_snapshot!(told(b"{\"version\": 4,\n\"a\": tru}"), @r#"
     invalid version null held 0
-    fatal not_json 2:9 (document) not JSON: expected ident (see `shipote state recover`)
+    fatal not_json 2:9 (document) not JSON: expected ident (an earlier generation may stand beside it: state.json.1 to state.json.3)
     "#);
     insta::assert_snapshot!(told(b"[]"), @r#"
     invalid version null held 0
