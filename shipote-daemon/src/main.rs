@@ -1,3 +1,7 @@
-//! The `shipote` program.
+//! The `shipote` program; everything is in the library, so that tests can find its twin.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shipote_daemon::main()
+}

@@ -1,0 +1,77 @@
+//! `check`: every problem of every card.
+
+use serde_json::{Value, json};
+use shipote_card::canonical::canonical;
+use shipote_card::{Card, Severity};
+
+use super::{Context, Done};
+use crate::card_file::CardFile;
+use crate::cli::Check;
+use crate::exit::Code;
+use crate::render::problem;
+use crate::render::quantity::counted;
+
+/// Tells every problem of the cards.
+pub fn check(context: &Context, args: &Check) -> Done {
+    let out = &context.out;
+    let mut documents: Vec<Value> = Vec::new();
+    let mut text = String::new();
+    let mut is_refused = false;
+    for path in &args.cards {
+        let file = CardFile::read(path)?;
+        let wrong =
+            file.card.is_none() || file.problems.iter().any(|problem| problem.severity >= Severity::Error);
+        is_refused |= wrong;
+        let name = &file.source.file;
+        if args.canonical {
+            // Stdout is for cards alone.
+            for found in &file.problems {
+                out.err_bytes(
+                    format!("{}\n", problem::report(found, Some(&file.source), out.paint_err)).as_bytes(),
+                );
+            }
+            if let Some(card) = file.card.filter(|_| !wrong) {
+                out.text(&canonical(&card))?;
+            }
+            continue;
+        }
+        documents.push(json!({
+            "file": name,
+            "verdict": if wrong { "invalid" } else { "valid" },
+            "problems": file.problems.iter().map(|found| problem::document(found, Some(name))).collect::<Vec<_>>(),
+        }));
+        for found in &file.problems {
+            text.push_str(&problem::report(found, Some(&file.source), out.paint));
+            text.push('\n');
+        }
+        let tally = problem::tally(&file.problems);
+        let line = match (&file.card, wrong) {
+            (Some(card), false) => {
+                let more = if tally.is_empty() { String::new() } else { format!(", {tally}") };
+                format!("{name}: {} — {}{more}", out.paint.green("ok"), holds(card))
+            }
+            _ => format!("{name}: {}", out.paint.red(if tally.is_empty() { "not usable" } else { &tally })),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    if !args.canonical {
+        out.result(&documents, || text)?;
+    }
+    Ok(if is_refused { Code::Invalid.exit() } else { 0 })
+}
+
+/// Returns what a card declares: `1 workspace, 2 commands, 1 pipeline`.
+fn holds(card: &Card) -> String {
+    let mut parts = Vec::new();
+    for (count, noun) in [
+        (usize::from(card.workspace.is_some()), "workspace"),
+        (card.commands.len(), "command"),
+        (card.pipelines.len(), "pipeline"),
+    ] {
+        if count > 0 {
+            parts.push(counted(count, noun));
+        }
+    }
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}

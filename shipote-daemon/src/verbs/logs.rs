@@ -1,0 +1,379 @@
+//! `logs`: what commands and nodes wrote, from the files of the state directory; no daemon is needed.
+//!
+//! A file is `logs/<workspace id>/<label path with dots>.log`, the older half `.log.1`; a line is
+//! `<unix ms> <o|e|n> text`.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use shipote_card::Span;
+use shipote_runtime::decide::names::Named;
+use shipote_runtime::view::{CommandView, PipelineView, WorkspaceView};
+
+use super::{Context, Done};
+use crate::cli::{Format, Logs};
+use crate::exit::{Code, Failure};
+use crate::offline::find;
+use crate::render::paint::Paint;
+use crate::render::quantity::{now_ms, parse_moment};
+use crate::wire::VersionAnswer;
+
+/// Time between two looks for new lines.
+const POLL: Duration = Duration::from_millis(100);
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    at_ms: u64,
+    stream: char,
+    label: String,
+    text: Vec<u8>,
+}
+
+/// Which files a name means.
+#[derive(Debug)]
+struct Target {
+    dir: PathBuf,
+    /// The part below the workspace, with dots; empty for all of it.
+    stem: String,
+}
+
+impl Target {
+    /// Returns the label of a file that belongs to the target.
+    fn label(&self, file_name: &str) -> Option<String> {
+        let stem = file_name.strip_suffix(".log")?;
+        let is_meant = self.stem.is_empty()
+            || stem == self.stem
+            || stem.strip_prefix(&self.stem).is_some_and(|rest| rest.starts_with('.'));
+        is_meant.then(|| stem.to_owned())
+    }
+
+    fn files(&self) -> Result<Vec<(String, PathBuf)>, Failure> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Failure::file("read", &self.dir, &error)),
+        };
+        let mut files: Vec<(String, PathBuf)> = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let label = self.label(entry.file_name().to_str()?)?;
+                Some((label, entry.path()))
+            })
+            .collect();
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// Prints what was written.
+pub async fn logs(context: &Context, args: &Logs) -> Done {
+    let out = &context.out;
+    if args.follow && out.format == Format::Json {
+        return Err(
+            Failure::usage("logs -f has no end, and one JSON document has").hint("use --output ndjson")
+        );
+    }
+    let since = args.since.as_deref().map(|text| moment_of(text, now_ms())).transpose()?;
+    let target = target(context, &args.name).await?;
+    let files = target.files()?;
+    if files.is_empty() && !target.stem.is_empty() && !args.follow {
+        return Err(Failure::new(Code::NotFound, format!("nothing was logged for {}", args.name)).hint(
+            "what a foreground shipote up prints is not logged as well; shipote ps -a lists the names",
+        ));
+    }
+    let labelled = files.len() > 1 || target.stem.is_empty();
+    let mut tails: Vec<Tail> = Vec::new();
+    let mut lines = Vec::new();
+    for (label, path) in files {
+        let mut tail = Tail::new(label, path);
+        lines.extend(tail.read_all().map_err(|error| Failure::file("read", &tail.path, &error))?);
+        tails.push(tail);
+    }
+    // Each file is in order; together they are put in order.
+    lines.sort_by_key(|line| line.at_ms);
+    if let Some(since) = since {
+        lines.retain(|line| line.at_ms >= since);
+    }
+    if let Some(count) = args.lines {
+        lines.drain(..lines.len().saturating_sub(count));
+    }
+    match out.format {
+        Format::Json => out.document(&lines.iter().map(document).collect::<Vec<_>>())?,
+        _ => print(context, &lines, labelled)?,
+    }
+    if args.follow { follow(context, &target, tails, labelled).await } else { Ok(0) }
+}
+
+/// Prints what is written from now on, until the reader goes away.
+async fn follow(context: &Context, target: &Target, mut tails: Vec<Tail>, labelled: bool) -> Done {
+    loop {
+        tokio::time::sleep(POLL).await;
+        for (label, path) in target.files()? {
+            if !tails.iter().any(|tail| tail.path == path) {
+                tails.push(Tail::new(label, path));
+            }
+        }
+        let mut lines = Vec::new();
+        for tail in &mut tails {
+            lines.extend(tail.read_new().map_err(|error| Failure::file("read", &tail.path, &error))?);
+        }
+        lines.sort_by_key(|line| line.at_ms);
+        print(context, &lines, labelled || tails.len() > 1)?;
+    }
+}
+
+fn print(context: &Context, lines: &[Line], labelled: bool) -> Result<(), Failure> {
+    let out = &context.out;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    if out.is_json() {
+        return lines.iter().try_for_each(|line| out.line(&document(line)));
+    }
+    let mut bytes = Vec::new();
+    for line in lines {
+        bytes.extend(shown(line, labelled, out.paint));
+    }
+    out.bytes(&bytes)
+}
+
+fn shown(line: &Line, labelled: bool, paint: Paint) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if labelled {
+        bytes.extend(format!("{} ", paint.cyan(&format!("{} |", line.label))).into_bytes());
+    }
+    if line.stream == 'n' {
+        bytes.extend(paint.dim(&format!("[{}]", String::from_utf8_lossy(&line.text))).into_bytes());
+    } else {
+        bytes.extend(&line.text);
+    }
+    bytes.push(b'\n');
+    bytes
+}
+
+fn document(line: &Line) -> serde_json::Value {
+    let stream = match line.stream {
+        'o' => "stdout",
+        'e' => "stderr",
+        _ => "notice",
+    };
+    json!({
+        "at_ms": line.at_ms, "label": line.label, "stream": stream, "text": String::from_utf8_lossy(&line.text),
+    })
+}
+
+/// Returns the moment that `--since` means.
+fn moment_of(text: &str, now_ms: u64) -> Result<u64, Failure> {
+    if let Ok(span) = text.parse::<Span>() {
+        return Ok(now_ms.saturating_sub(span.as_millis()));
+    }
+    parse_moment(text).ok_or_else(|| {
+        Failure::usage(format!("--since {text} is neither a span nor a time"))
+            .hint("write 10m, 1h30m, or 2026-01-02T03:04:05Z")
+    })
+}
+
+fn parse_line(bytes: &[u8], label: &str) -> Option<Line> {
+    let space = bytes.iter().position(|byte| *byte == b' ')?;
+    let at_ms = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
+    let stream = char::from(*bytes.get(space + 1)?);
+    // An empty text may have lost its separating space.
+    let text = bytes.get(space + 3..).unwrap_or_default().to_vec();
+    Some(Line { at_ms, stream, label: label.to_owned(), text })
+}
+
+/// A log that is read to its end, again and again, over its renaming.
+#[derive(Debug)]
+struct Tail {
+    label: String,
+    path: PathBuf,
+    /// Inode of the file that was read, and how far.
+    read: Option<(u64, u64)>,
+}
+
+impl Tail {
+    const fn new(label: String, path: PathBuf) -> Self {
+        Self { label, path, read: None }
+    }
+
+    fn older(&self) -> PathBuf {
+        self.path.with_extension("log.1")
+    }
+
+    /// Reads the older half, then the present file.
+    fn read_all(&mut self) -> io::Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        if let Some(file) = open(&self.older())? {
+            lines.extend(self.read_from(file, 0)?.0);
+        }
+        lines.extend(self.read_new()?);
+        Ok(lines)
+    }
+
+    /// Reads what was written since the last time.
+    fn read_new(&mut self) -> io::Result<Vec<Line>> {
+        let Some(file) = open(&self.path)? else { return Ok(Vec::new()) };
+        let ino = file.metadata()?.ino();
+        let mut lines = Vec::new();
+        let start = match self.read {
+            Some((known, offset)) if known == ino => offset,
+            Some((known, offset)) => {
+                // The file was renamed: its last lines come first.
+                if let Some(older) = open(&self.older())?
+                    && older.metadata()?.ino() == known
+                {
+                    lines.extend(self.read_from(older, offset)?.0);
+                }
+                0
+            }
+            None => 0,
+        };
+        let (new, end) = self.read_from(file, start)?;
+        lines.extend(new);
+        self.read = Some((ino, end));
+        Ok(lines)
+    }
+
+    /// Reads whole lines from an offset on, and returns where the last of them ends.
+    fn read_from(&self, mut file: File, start: u64) -> io::Result<(Vec<Line>, u64)> {
+        file.seek(SeekFrom::Start(start))?;
+        let mut reader = BufReader::with_capacity(64 * 1024, file);
+        let mut lines = Vec::new();
+        let mut end = start;
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let count = reader.read_until(b'\n', &mut bytes)?;
+            if bytes.pop() != Some(b'\n') {
+                return Ok((lines, end));
+            }
+            end += count as u64;
+            lines.extend(parse_line(&bytes, &self.label));
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds which files a name means: by the daemon's names, or by those of the state directory.
+async fn target(context: &Context, name: &str) -> Result<Target, Failure> {
+    let place = context.place();
+    let online = context.client.get::<Vec<WorkspaceView>>("/v1/workspaces").await;
+    let state_dir = if online.is_ok() && !place.wants_this_state_dir() {
+        // The socket was named and the directory was not: it is the daemon's that counts.
+        let version: VersionAnswer = context.client.get("/v1/version").await?;
+        PathBuf::from(version.state_dir)
+    } else {
+        place.state_dir.clone()
+    };
+    let workspaces = context.or_at_rest(online, |at_rest| Ok(at_rest.workspaces()))?;
+    let all: Vec<Named> =
+        workspaces.iter().map(|view| Named { id: view.id.to_string(), label: view.label.clone() }).collect();
+    let logs = state_dir.join("logs");
+    let (workspace, rest) = name.split_once('/').unwrap_or((name, ""));
+    match find("workspace", &all, workspace) {
+        Ok(at) => Ok(Target { dir: logs.join(&all[at].id), stem: rest.replace('/', ".") }),
+        Err(failure) if failure.code == Code::NotFound && rest.is_empty() => {
+            unit(context, name, &logs).await?.ok_or(failure)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A bare name that is no workspace may be the label or id of a command or a pipeline.
+async fn unit(context: &Context, name: &str, logs: &Path) -> Result<Option<Target>, Failure> {
+    let commands = context.client.get::<Vec<CommandView>>("/v1/commands?all=true").await;
+    let commands = context.or_at_rest(commands, |at_rest| Ok(at_rest.commands()))?;
+    let pipelines = context.client.get::<Vec<PipelineView>>("/v1/pipelines").await;
+    let pipelines = context.or_at_rest(pipelines, |at_rest| Ok(at_rest.pipelines()))?;
+    let rows: Vec<(Named, String)> = commands
+        .into_iter()
+        .filter(|row| row.kind != "node")
+        .map(|row| (Named { id: row.id, label: row.label }, row.workspace_id.to_string()))
+        .chain(pipelines.into_iter().map(|view| {
+            (Named { id: view.id.to_string(), label: view.label }, view.workspace_id.to_string())
+        }))
+        .collect();
+    let all: Vec<Named> = rows.iter().map(|(named, _)| named.clone()).collect();
+    match find("workspace, command or pipeline", &all, name) {
+        Ok(at) => Ok(Some(Target { dir: logs.join(&rows[at].1), stem: all[at].label.clone() })),
+        Err(failure) if failure.code == Code::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_line_is_a_moment_a_stream_and_a_text() {
+        let line = parse_line(b"1760000000000 e a b", "web").unwrap();
+        assert_eq!(shown(&line, true, Paint::PLAIN), b"web | a b\n");
+        assert_eq!(parse_line(b"1760000000000 o ", "web").unwrap().text, b"");
+        let notice = parse_line(b"1760000000000 n started", "web").unwrap();
+        assert_eq!(shown(&notice, false, Paint::PLAIN), b"[started]\n");
+        assert_eq!(parse_line(b"garbage", "web"), None);
+    }
+
+    #[test]
+    fn a_pipeline_means_its_nodes_and_not_a_longer_name() {
+        let target = Target { dir: PathBuf::new(), stem: "top".to_owned() };
+        assert_eq!(target.label("top.log").as_deref(), Some("top"));
+        assert_eq!(target.label("top.sort.log").as_deref(), Some("top.sort"));
+        assert_eq!(target.label("topmost.log"), None);
+        assert_eq!(target.label("top.log.1"), None);
+    }
+
+    #[test]
+    fn following_goes_on_over_a_renaming_and_waits_for_whole_lines() {
+        let dir = std::env::temp_dir().join(format!("shipote-tail-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("web.log");
+        let write = |text: &str| {
+            File::options()
+                .append(true)
+                .create(true)
+                .open(&path)
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
+        };
+        let texts = |lines: Vec<Line>| {
+            lines
+                .iter()
+                .map(|line| String::from_utf8_lossy(&line.text).into_owned())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let mut tail = Tail::new("web".to_owned(), path.clone());
+        write("1 o one\n2 o tw");
+        assert_eq!(texts(tail.read_all().unwrap()), "one");
+        write("o\n3 o three\n");
+        fs::rename(&path, dir.join("web.log.1")).unwrap();
+        write("4 o four\n");
+        assert_eq!(texts(tail.read_new().unwrap()), "two,three,four");
+        assert_eq!(texts(tail.read_new().unwrap()), "");
+        assert_eq!(texts(Tail::new("web".to_owned(), path).read_all().unwrap()), "one,two,three,four");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn since_is_a_span_or_a_time() {
+        assert_eq!(moment_of("10m", 1_000_000).unwrap(), 400_000);
+        assert_eq!(moment_of("2025-10-09T08:53:20Z", 0).unwrap(), 1_760_000_000_000);
+        assert!(moment_of("yesterday", 0).is_err());
+    }
+}

@@ -1,0 +1,285 @@
+//! `events` and `tap`: what happens, and what flows.
+
+use std::time::Instant;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::{Context, Done};
+use crate::cli::{Events, Format, Tap};
+use crate::exit::{Code, Failure};
+use crate::render::quantity::{exact, moment, size};
+use crate::wire::frame::{self, Kind};
+use crate::wire::{FRAMES_TYPE, GapDoc, NDJSON_TYPE, segment};
+
+/// Shows what happened, and with `-f` what happens.
+pub async fn events(context: &Context, args: &Events) -> Done {
+    let out = &context.out;
+    if args.follow && out.format == Format::Json {
+        return Err(
+            Failure::usage("events -f has no end, and one JSON document has").hint("use --output ndjson")
+        );
+    }
+    let path = format!("/v1/events?since={}&follow={}", args.since, args.follow);
+    let mut body = context.client.stream(&path, NDJSON_TYPE).await?;
+    let mut all: Vec<Value> = Vec::new();
+    let mut pending = Vec::new();
+    while let Some(bytes) = next_bytes(&mut body).await? {
+        pending.extend_from_slice(&bytes);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let event: Value = serde_json::from_slice(&line).map_err(|error| {
+                Failure::new(Code::Protocol, format!("an event is not understood: {error}"))
+            })?;
+            match out.format {
+                Format::Table => out.text(&event_line(&event))?,
+                Format::Ndjson => out.line(&event)?,
+                Format::Json => all.push(event),
+            }
+        }
+    }
+    if out.format == Format::Json {
+        out.document(&all)?;
+    }
+    Ok(0)
+}
+
+async fn next_bytes(body: &mut Incoming) -> Result<Option<hyper::body::Bytes>, Failure> {
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+            Some(Err(_)) => {
+                return Err(Failure::new(Code::NoDaemon, "the daemon went away")
+                    .hint("shipote daemon status tells whether one answers now"));
+            }
+        }
+    }
+}
+
+fn event_line(event: &Value) -> String {
+    let text = |key: &str| event[key].as_str().unwrap_or_default();
+    if event["kind"] == "lost" {
+        return format!("… {} events were missed", event["data"]["missing"]);
+    }
+    let data = match &event["data"] {
+        Value::Null => String::new(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| format!("  {key}={}", plain(value))).collect::<String>()
+        }
+        other => format!("  {other}"),
+    };
+    let at = event["at_ms"].as_u64().map_or_else(String::new, moment);
+    format!(
+        "{at}  {:>6}  {}  {}{data}",
+        event["seq"].as_u64().unwrap_or_default(),
+        text("kind"),
+        text("object")
+    )
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// How a tapped edge is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Raw,
+    Ndjson,
+    Meter,
+    /// For a terminal: text as it is, everything else escaped.
+    Visible,
+}
+
+/// Watches the bytes of one edge.
+pub async fn tap(context: &Context, args: &Tap) -> Done {
+    let out = &context.out;
+    let shown = if args.meter {
+        Shown::Meter
+    } else if args.ndjson || out.format == Format::Ndjson {
+        Shown::Ndjson
+    } else if args.raw || !out.stdout_tty {
+        Shown::Raw
+    } else {
+        Shown::Visible
+    };
+    if out.format == Format::Json {
+        return Err(Failure::usage("tap has no end that is known, and one JSON document has")
+            .hint("use --output ndjson"));
+    }
+    let path = format!("/v1/pipelines/{}/edges/{}/tap", segment(&args.pipeline), segment(&args.edge));
+    let mut body = context.client.stream(&path, FRAMES_TYPE).await?;
+    let mut pending = Vec::new();
+    let mut offset = 0;
+    let mut meter = Meter::new();
+    while let Some(bytes) = next_bytes(&mut body).await? {
+        pending.extend_from_slice(&bytes);
+        while let Some(frame) = frame::decode(&mut pending).map_err(|error| misunderstood(&error))? {
+            match frame.kind {
+                Kind::Output => {
+                    match shown {
+                        Shown::Raw => out.bytes(&frame.payload)?,
+                        Shown::Ndjson => out.line(&piece(offset, &frame.payload))?,
+                        Shown::Visible => out.bytes(visible(&frame.payload).as_bytes())?,
+                        Shown::Meter => {
+                            if let Some(line) = meter.count(frame.payload.len() as u64) {
+                                out.text(&line)?;
+                            }
+                        }
+                    }
+                    offset += frame.payload.len() as u64;
+                }
+                Kind::Status => {
+                    let gap: GapDoc = frame.parse().map_err(|error| misunderstood(&error))?;
+                    offset = gap.offset + gap.missing;
+                    if gap.missing > 0 {
+                        meter.missing += gap.missing;
+                        match shown {
+                            Shown::Ndjson => {
+                                out.line(
+                                    &json!({ "type": "gap", "offset": gap.offset, "missing": gap.missing }),
+                                )?;
+                            }
+                            _ => out.warn(&format!(
+                                "{} bytes from offset {} on were not seen: this reader is too slow",
+                                exact(gap.missing),
+                                gap.offset
+                            )),
+                        }
+                    }
+                }
+                Kind::End => {
+                    match shown {
+                        Shown::Ndjson => out.line(&json!({ "type": "end", "offset": offset }))?,
+                        Shown::Meter => out.text(&meter.total())?,
+                        Shown::Raw | Shown::Visible => {}
+                    }
+                    return Ok(0);
+                }
+                _ => return Err(misunderstood(&"a frame that is not of a tap")),
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn misunderstood(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::Protocol, format!("the tap is not understood: {error}"))
+}
+
+/// One piece as a document: as text where it is text, else in base 64.
+fn piece(offset: u64, bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({ "type": "data", "offset": offset, "len": bytes.len(), "text": text }),
+        Err(_) => json!({ "type": "data", "offset": offset, "len": bytes.len(), "base64": base64(bytes) }),
+    }
+}
+
+/// Base 64 with padding (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for at in 0..4 {
+            let six = bits >> (18 - 6 * at) & 63;
+            out.push(if at <= group.len() { char::from(ALPHABET[six as usize]) } else { '=' });
+        }
+    }
+    out
+}
+
+/// Returns bytes as a terminal can show them without being changed by them.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c == '\n' || c == '\t' || !c.is_control() {
+                out.push(c);
+            } else {
+                out.extend(c.escape_default());
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Counts what flows, and speaks once a second.
+struct Meter {
+    bytes: u64,
+    missing: u64,
+    began: Instant,
+    last: Instant,
+    last_bytes: u64,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { bytes: 0, missing: 0, began: Instant::now(), last: Instant::now(), last_bytes: 0 }
+    }
+
+    fn count(&mut self, bytes: u64) -> Option<String> {
+        self.bytes += bytes;
+        let passed = self.last.elapsed();
+        if passed.as_secs() < 1 {
+            return None;
+        }
+        let rate =
+            (self.bytes - self.last_bytes) * 1000 / u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        self.last = Instant::now();
+        self.last_bytes = self.bytes;
+        Some(format!("{} B  {}/s", exact(self.bytes + self.missing), size(rate)))
+    }
+
+    fn total(&self) -> String {
+        let missed =
+            if self.missing > 0 { format!("  ({} B not seen)", exact(self.missing)) } else { String::new() };
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        format!("{} B in {}{missed}", exact(self.bytes + self.missing), crate::render::quantity::span(ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_the_one_of_the_rfc() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
+    }
+
+    #[test]
+    fn a_terminal_is_not_changed_by_what_it_shows() {
+        assert_eq!(visible(b"a\tb\n\x1b[2J\xff\xc3\xa9"), "a\tb\n\\u{1b}[2J\\xffé");
+    }
+
+    #[test]
+    fn an_event_is_a_line() {
+        let event = json!({
+            "seq": 7, "at_ms": 1_760_000_000_000_u64, "kind": "command.exited", "object": "web/server",
+            "data": { "exit": 3 },
+        });
+        insta::assert_snapshot!(event_line(&event), @"2025-10-09T08:53:20.000Z       7  command.exited  web/server  exit=3");
+    }
+}
