@@ -248,6 +248,26 @@ impl Failure {
         }
     }
 
+    /// Makes the failure of a process that could not be started.
+    #[must_use]
+    pub fn launch(launch: LaunchFailure) -> Self {
+        let hint = match (launch.step.as_str(), launch_exit(&launch)) {
+            ("exec", NO_PROGRAM) if launch.object.contains('/') => {
+                "the path is looked up as its user sees it"
+            }
+            ("exec", NO_PROGRAM) => {
+                "it is looked up in the PATH of the caller; a path with a / is taken as it is"
+            }
+            ("exec", NOT_EXECUTABLE) => {
+                "it must be a file with permission to execute, and a script needs its #! line"
+            }
+            ("cwd", _) => "--cwd, or `cwd` in the card, names another directory",
+            _ => "shipote doctor tells what this host can do",
+        };
+        let message = launch_text(&launch);
+        Self { launch: Some(Box::new(launch)), ..Self::new(Code::LaunchFailed, message) }.hint(hint)
+    }
+
     /// Returns the exit code for `run` and `exec`, where the codes below 125 belong to the command.
     #[must_use]
     pub fn exit_of_command(&self) -> u8 {
@@ -379,6 +399,7 @@ impl From<ManagerError> for Failure {
                         "workspace" => "shipote ws ls lists workspaces".to_owned(),
                         "saved pipeline" => "shipote pipeline saved lists saved pipelines".to_owned(),
                         "pipeline" => "shipote pipeline ls lists live pipelines".to_owned(),
+                        "edge" => "shipote pipeline show lists the edges of a pipeline".to_owned(),
                         _ => "shipote ws ls and shipote ps -a list what there is".to_owned(),
                     },
                 };
@@ -397,10 +418,7 @@ impl From<ManagerError> for Failure {
             ManagerError::NotPermitted(_) | ManagerError::Host(_) => {
                 Self::new(Code::NotPermitted, message).hint("shipote doctor tells what this host can enforce")
             }
-            ManagerError::Launch(launch) => {
-                let message = launch_text(&launch);
-                Self { launch: Some(Box::new(launch)), ..Self::new(Code::LaunchFailed, message) }
-            }
+            ManagerError::Launch(launch) => Self::launch(launch),
             ManagerError::NeedsEnv(names) => {
                 let hint = format!("set {} here, and try again", names.join(", "));
                 Self { candidates: names, ..Self::new(Code::NeedsEnv, message) }.hint(hint)
@@ -416,6 +434,8 @@ impl From<ManagerError> for Failure {
 fn conflict_hint(message: &str) -> &'static str {
     if message.contains("pipeline") && message.ends_with("is running") {
         "--replace stops it first; shipote pipeline stop ends it"
+    } else if message.contains("can't be tapped") {
+        "declare it with tap = \"ready\", or start the pipeline with shipote pipeline run --tap"
     } else if message.contains("time to live") {
         "shipote ws rm forgets it; then it can be declared again"
     } else {

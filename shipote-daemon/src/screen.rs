@@ -433,10 +433,10 @@ mod tests {
         chunks.extend(screen.tick(13_450));
         chunks.extend(screen.clear());
         insta::assert_snapshot!(shown(&chunks).replace("\\u{1b}", "^"), @r#"
-        err: "^[?7l● access-log/top-paths                 running  12.3s^[K\n  ✓ unzip                              exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
+        err: "^[?7l● access-log/top-paths                               running  12.3s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
         err: "^[3F^[J"
         out: "no newline"
-        err: "\n^[?7l● access-log/top-paths                 running  12.4s^[K\n  ✓ unzip                              exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
+        err: "\n^[?7l● access-log/top-paths                               running  12.4s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
         err: "^[3F^[J"
         "#);
     }

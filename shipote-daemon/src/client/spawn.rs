@@ -15,6 +15,7 @@ use crate::place::private_directory;
 use crate::render::Output;
 
 use super::Client;
+use crate::wire::VersionAnswer;
 
 /// How long a new daemon may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,16 +43,15 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
     let start_of_log = fs::metadata(&log).map_or(0, |meta| if meta.len() > LOG_MAX { 0 } else { meta.len() });
     let mut child = spawn(client, &log)?;
     let began = Instant::now();
-    let mut lost_race = false;
-    loop {
-        match client.connect().await {
-            Ok(_) => break,
+    let answers = loop {
+        match client.get::<VersionAnswer>("/v1/version").await {
+            Ok(answer) => break answer,
             Err(failure) if failure.code == Code::NoDaemon => {}
             Err(failure) => return Err(failure),
         }
         if let Ok(Some(status)) = child.try_wait() {
             // Another daemon holds the directory: it is the one to wait for.
-            lost_race = status.code() == Some(i32::from(Code::Conflict.exit()));
+            let lost_race = status.code() == Some(i32::from(Code::Conflict.exit()));
             if !lost_race {
                 let code = match status.code() {
                     Some(65) => Code::StateDamaged,
@@ -65,8 +65,8 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
             return Err(not_up(&log, start_of_log, Code::NoDaemon, "no daemon answered within 5 s"));
         }
         tokio::time::sleep(LOOK).await;
-    }
-    if !lost_race {
+    };
+    if answers.pid == child.id() {
         out.note(&format!("started a daemon in the background (pid {}, log {})", child.id(), log.display()));
     }
     if place.volatile {

@@ -122,8 +122,9 @@ fn edge_row(table: &mut Table, edge: &EdgeView, rates: &Rates, paint: Paint) {
     let rate = rates.of(edge).map_or_else(String::new, |rate| format!("{}/s", size(rate)));
     table.row([
         paint.dim(&format!("    └ {port}→ {}", end_of(&edge.to, "stdin"))),
-        edge_bytes(edge),
-        rate,
+        // As wide as amounts usually get, so that the picture does not jump while they grow.
+        format!("{:>14}", edge_bytes(edge)),
+        format!("{rate:>11}"),
         edge_type(edge, paint),
     ]);
 }
@@ -370,13 +371,13 @@ pub(crate) mod tests {
         let mut rates = Rates::default();
         rates.look(&detail, 10_000);
         insta::assert_snapshot!(frame(&detail, &rates, 13_300, Paint::PLAIN).join("\n"), @r"
-        ● access-log/top-paths                 running  12.3s
-          ✓ unzip                              exit 0  cpu 1.2s  peak 3.3 MiB
-            └ → sort            1 234 567 B    text/plain
-          ● sort                               running
-            └ → top                 ≈ 512 B    text/csv (declared)
-          ○ top                                starting
-        ● access-log/web                       running  11.3s  restarts 2  10.0 MiB
+        ● access-log/top-paths                               running  12.3s
+          ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB
+            └ → sort               1 234 567 B               text/plain
+          ● sort                                             running
+            └ → top                    ≈ 512 B               text/csv (declared)
+          ○ top                                              starting
+        ● access-log/web                                     running  11.3s  restarts 2  10.0 MiB
         ");
     }
 
@@ -413,12 +414,12 @@ pub(crate) mod tests {
         });
         let shown = super::pipeline(&detail.pipelines[0], &Rates::default(), 99_000, Paint::PLAIN).join("\n");
         insta::assert_snapshot!(shown, @r"
-        ✗ access-log/top-paths                 failed  2.5s  because of sort
-          ✓ unzip                              exit 0  cpu 1.2s  peak 3.3 MiB
-            └ → sort            1 234 567 B    text/plain
-          ✗ sort                               SIGKILL
-            └ → top                 ≈ 512 B    text/csv (declared)
-          ✗ top                                program not found: haed
+        ✗ access-log/top-paths                               failed  2.5s  because of sort
+          ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB
+            └ → sort               1 234 567 B               text/plain
+          ✗ sort                                             SIGKILL
+            └ → top                    ≈ 512 B               text/csv (declared)
+          ✗ top                                              program not found: haed
         ");
     }
 }

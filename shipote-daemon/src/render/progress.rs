@@ -77,7 +77,8 @@ fn states(detail: &WorkspaceDetail) -> Vec<(String, String)> {
             Some(failure) => launch_text(failure),
             None => phase_text(command.phase).to_owned(),
         };
-        if let Some(exit) = command.exit.filter(|_| command.phase != UnitPhase::Running) {
+        let is_at_rest = command.phase.is_settled() || command.phase == UnitPhase::Backoff;
+        if let Some(exit) = command.exit.filter(|_| is_at_rest) {
             state = format!("{state} ({})", exit_text(exit));
         }
         if command.restarts > 0 {

@@ -300,13 +300,13 @@ mod tests {
           started  1970-01-01T00:00:01.000Z (1m ago)
           holds    1 command, 1 pipeline
 
-        ● access-log/top-paths                 running  1m01s
-          ✓ unzip                              exit 0  cpu 1.2s  peak 3.3 MiB
-            └ → sort            1 234 567 B    text/plain
-          ● sort                               running
-            └ → top                 ≈ 512 B    text/csv (declared)
-          ○ top                                starting
-        ● access-log/web                       running  1m00s  restarts 2  10.0 MiB
+        ● access-log/top-paths                               running  1m01s
+          ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB
+            └ → sort               1 234 567 B               text/plain
+          ● sort                                             running
+            └ → top                    ≈ 512 B               text/csv (declared)
+          ○ top                                              starting
+        ● access-log/web                                     running  1m00s  restarts 2  10.0 MiB
 
         LAYER   REQUESTED  ENFORCED  REASON
         memory  512.0 MiB  sampled   this host has no memory controller in cgroup v2

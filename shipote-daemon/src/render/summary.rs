@@ -72,7 +72,7 @@ pub fn pipeline(view: &PipelineView, paint: Paint) -> String {
             (None, Some(exit)) => exit_text(exit),
             (None, None) => NONE.to_owned(),
         };
-        if node.input_truncated {
+        if node.input_truncated && node.verdict != Some(NodeVerdict::Cancelled) {
             exit.push_str(", input cut short");
         }
         nodes.row([node.label.clone(), verdict, exit, cpu(node.cpu_usec), size_or_none(node.rss_peak_bytes)]);

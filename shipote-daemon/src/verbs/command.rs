@@ -12,7 +12,7 @@ use super::{Context, Done};
 use crate::card_file::label_from;
 use crate::cli::{CommandFlags, Exec, Run};
 use crate::client::spawn;
-use crate::exit::{Code, Failure, OWN_FAILURE, TIMEOUT, launch_exit, launch_text};
+use crate::exit::{Code, Failure, OWN_FAILURE, TIMEOUT, launch_exit};
 use crate::render::quantity::now_ms;
 use crate::screen::Results;
 use crate::wire::{ExecAnswer, ExecBody, ExecPlace, Opened, segment};
@@ -116,12 +116,7 @@ fn outcome(opened: &Opened, end: &SessionEnd) -> (u8, Option<Failure>) {
         detail.commands.iter().find(|row| row.id == answer.command.id && row.label == answer.command.label)
     });
     match row.and_then(|row| row.failure.as_ref()) {
-        Some(launch) => {
-            let program = answer.command.argv.first().map_or("the command", String::as_str);
-            let mut failure = Failure::new(Code::LaunchFailed, format!("{program}: {}", launch_text(launch)));
-            failure.launch = Some(Box::new(launch.clone()));
-            (launch_exit(launch), Some(failure))
-        }
+        Some(launch) => (launch_exit(launch), Some(Failure::launch(launch.clone()))),
         None => (OWN_FAILURE, Some(Failure::new(Code::Failed, "the command ended without an exit code"))),
     }
 }
