@@ -226,7 +226,7 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct CommandFlags {
     /// End the command after this long, with exit code 124
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", conflicts_with = "detach")]
     pub timeout: Option<Span>,
     /// Working directory; the present one where none is given
     #[arg(long, value_name = "DIR")]
