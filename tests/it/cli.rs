@@ -1,0 +1,414 @@
+//! The command line: its help, its exit codes, its errors with hints, and its JSON.
+
+use std::fmt::Write as _;
+
+use shipote_tests::normalised;
+
+use crate::{served, shipote};
+
+#[test]
+fn the_first_page_of_help_says_what_to_do_first() {
+    let output = shipote().run(&["--help"]).ok();
+    let text = output.text().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(text, @r"
+    Workspaces for processes that belong together: isolated, limited, supervised, and gone when you say so
+
+    Usage: shipote [OPTIONS] <COMMAND>
+
+    Commands:
+      up           Apply a card and follow it until everything in it has ended
+      down         Stop everything that a card, or a workspace, runs; the declaration stays
+      check        Tell every problem of a card, with its place; exit 7 on error
+      run          Run one command in a workspace; its streams and its exit code are passed through
+      ps           List commands and pipeline nodes that run
+      logs         Print what commands and nodes wrote
+      stats        Show what a workspace costs
+      events       Show what happened, in order
+      start        Start what is declared
+      stop         Stop with the grace time of each command
+      restart      Stop, then start
+      kill         Send a signal at once, KILL where none is given
+      exec         Run one more command in a workspace
+      wait         Wait until something has ended; exit 0 or 1 by its verdict
+      ws           Declare, list and remove workspaces
+      pipeline     Run, save and look at pipelines
+      tap          Watch the bytes of one edge of a pipeline, without slowing it
+      discern      Tell what a stream of these bytes would be taken for, and why
+      state        Look at, check, compare and convert state files; needs no daemon
+      daemon       The service itself: shipote daemon runs it in the foreground
+      doctor       Tell what this host can enforce; exit 9 when something is missing or degraded
+      completions  Print a completion script for a shell
+      schema       Print the JSON Schema of cards or of state.json
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Global options:
+          --output <FORMAT>
+              What results look like; json is exactly one document on stdout, errors included
+
+              Possible values:
+              - table:  Aligned columns, for people
+              - json:   One JSON document
+              - ndjson: One JSON document per line, for streams
+
+              [default: table]
+
+          --socket <PATH>
+              Socket of the daemon [env: SHIPOTE_SOCKET]
+
+          --state-dir <DIR>
+              Directory of the state [env: SHIPOTE_STATE_DIR]
+
+      -q, --quiet
+              Nothing on stderr but errors
+
+          --no-color
+              No colours; NO_COLOR does the same
+
+    First steps:
+      shipote run -- make test          one command in a workspace of its own, gone afterwards
+      shipote check card.toml           every problem of a card, with its place
+      shipote up card.toml              apply a card and follow it
+      shipote ps                        what runs, and where
+      shipote doctor                    what this host can enforce
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 daemon unreachable, 5 conflict, 6 timed out,
+    7 invalid card, 8 not permitted, 9 degraded, 65 state from a newer version or damaged.
+    run and exec: the command's own code, 128+signal, 124 at --timeout, 125 for a failure of shipote itself,
+    126 for a program that can't be executed, 127 for one that is not found.
+    ");
+}
+
+#[test]
+fn every_verb_has_a_page_of_help_with_its_purpose() {
+    let shipote = shipote();
+    let mut purposes = String::new();
+    for verb in [
+        "up",
+        "down",
+        "check",
+        "run",
+        "ps",
+        "logs",
+        "stats",
+        "events",
+        "start",
+        "stop",
+        "restart",
+        "kill",
+        "exec",
+        "wait",
+        "ws",
+        "ws create",
+        "ws ls",
+        "ws show",
+        "ws rm",
+        "pipeline",
+        "pipeline run",
+        "pipeline save",
+        "pipeline saved",
+        "pipeline ls",
+        "pipeline show",
+        "pipeline stop",
+        "pipeline rm",
+        "tap",
+        "discern",
+        "state",
+        "state verify",
+        "state show",
+        "state plan",
+        "state upgrade",
+        "state export",
+        "state diff",
+        "daemon",
+        "daemon stop",
+        "daemon status",
+        "doctor",
+        "completions",
+        "schema",
+    ] {
+        let words: Vec<&str> = verb.split(' ').chain(["--help"]).collect();
+        let page = shipote.run(&words).ok().text();
+        let _ = writeln!(purposes, "{verb}: {}", page.lines().next().unwrap_or_default());
+    }
+    insta::assert_snapshot!(purposes, @r"
+    up: Apply a card and follow it until everything in it has ended
+    down: Stop everything that a card, or a workspace, runs; the declaration stays
+    check: Tell every problem of a card, with its place; exit 7 on error
+    run: Run one command in a workspace; its streams and its exit code are passed through
+    ps: List commands and pipeline nodes that run
+    logs: Print what commands and nodes wrote
+    stats: Show what a workspace costs
+    events: Show what happened, in order
+    start: Start what is declared
+    stop: Stop with the grace time of each command
+    restart: Stop, then start
+    kill: Send a signal at once, KILL where none is given
+    exec: Run one more command in a workspace
+    wait: Wait until something has ended; exit 0 or 1 by its verdict
+    ws: Declare, list and remove workspaces
+    ws create: Declare a workspace; it costs no process until something runs in it
+    ws ls: List workspaces
+    ws show: Show one workspace: what is in it, and what the host enforces
+    ws rm: Stop a workspace and forget it
+    pipeline: Run, save and look at pipelines
+    pipeline run: Run a saved pipeline, or the one of a card, and follow it
+    pipeline save: Save the pipeline of a card under a name
+    pipeline saved: List saved pipelines
+    pipeline ls: List live pipelines
+    pipeline show: Show one live pipeline: nodes, edges, verdicts
+    pipeline stop: Stop live pipelines
+    pipeline rm: Forget live or saved pipelines
+    tap: Watch the bytes of one edge of a pipeline, without slowing it
+    discern: Tell what a stream of these bytes would be taken for, and why
+    state: Look at, check, compare and convert state files; needs no daemon
+    state verify: Tell whether state files can be read, and every problem in them; exit 65 when not
+    state show: Show what a state holds
+    state plan: Tell what a restart would relaunch
+    state upgrade: Write the newest form of a state to stdout
+    state export: Write a state for an older version, and tell what it cannot say
+    state diff: Tell how two states differ
+    daemon: The service itself: shipote daemon runs it in the foreground
+    daemon stop: End the daemon, and with it everything that runs
+    daemon status: Tell whether a daemon answers, and which
+    doctor: Tell what this host can enforce; exit 9 when something is missing or degraded
+    completions: Print a completion script for a shell
+    schema: Print the JSON Schema of cards or of state.json
+    ");
+}
+
+/// What goes wrong, as people see it: what, where, why, and what to do next.
+#[test]
+fn errors_come_with_a_hint() {
+    let shipote = served();
+    shipote.run(&["ws", "create", "--label", "web"]).ok();
+    let mut text = String::new();
+    for line in [
+        "ws show wbe",
+        "ws create --label web",
+        "stop nothing",
+        "up no-such-card.toml",
+        "run --memory 1GiB -- true",
+        "freeze web",
+        "state log",
+        "logs nothing",
+        "tap nothing edge",
+        "pipeline run nothing",
+        "run --ttl soon -- true",
+        "run",
+    ] {
+        let output = shipote.run(&line.split(' ').collect::<Vec<_>>());
+        let known = [
+            (shipote.work().display().to_string(), "WORK"),
+            (shipote.state_dir().display().to_string(), "STATE"),
+        ];
+        let known: Vec<(&str, &str)> = known.iter().map(|(path, name)| (path.as_str(), *name)).collect();
+        let shown = normalised(&format!("{}{}", output.text(), output.stderr), &known);
+        let _ = writeln!(text, "$ shipote {line}\n{}[{}]\n", shown, output.code);
+    }
+    insta::assert_snapshot!(text, @r#"
+    $ shipote ws show wbe
+    error: no workspace is called `wbe`
+    hint: shipote ws ls lists workspaces
+    [3]
+
+    $ shipote ws create --label web
+    error: a workspace called `web` is there already
+    [5]
+
+    $ shipote stop nothing
+    error: no workspace, command or pipeline is called `nothing`
+    hint: shipote ws ls and shipote ps -a list what there is
+    [3]
+
+    $ shipote up no-such-card.toml
+    error: read the card no-such-card.toml: no such file or directory
+    [3]
+
+    $ shipote run --memory 1GiB -- true
+    error: run --memory is not in this release
+    hint: declare it in a card: shipote ws create -f CARD, then shipote run --ws
+    [2]
+
+    $ shipote freeze web
+    error: freeze is not in this release
+    hint: kill -s STOP holds its processes: shipote kill -s STOP NAME
+    [2]
+
+    $ shipote state log
+    error: state log is not in this release
+    hint: shipote events tells what happened in this daemon's life
+    [2]
+
+    $ shipote logs nothing
+    error: no workspace is called nothing
+    hint: shipote ws ls and shipote ps -a list what there is
+    [3]
+
+    $ shipote tap nothing edge
+    error: no workspace, command or pipeline is called `nothing`
+    hint: shipote ws ls and shipote ps -a list what there is
+    [3]
+
+    $ shipote pipeline run nothing
+    error: no saved pipeline is called `nothing`
+    hint: shipote pipeline saved lists saved pipelines
+    [3]
+
+    $ shipote run --ttl soon -- true
+    error: invalid value 'soon' for '--ttl <SPAN>': not a span of time; write it like "TIME", "1h30m" or "TIME"
+
+    For more information, try '--help'.
+    [2]
+
+    $ shipote run
+    error: the following required arguments were not provided:
+      <ARGV>...
+
+    Usage: shipote run <ARGV>...
+
+    For more information, try '--help'.
+    [2]
+    "#);
+}
+
+#[test]
+fn a_verb_that_needs_a_daemon_says_how_to_get_one() {
+    let shipote = shipote();
+    let output = shipote.run(&["start", "web"]).exits(4);
+    assert!(output.stderr.contains("shipote daemon"), "{output}");
+    // Reading verbs answer from the state directory instead.
+    assert_eq!(shipote.json(&["ws", "ls"]), serde_json::json!([]));
+    assert_eq!(shipote.json(&["ps", "-a"]), serde_json::json!([]));
+    assert_eq!(shipote.json(&["pipeline", "saved"]), serde_json::json!([]));
+    assert!(!shipote.state_dir().exists(), "reading makes no directory");
+}
+
+#[test]
+fn json_is_one_document_errors_included() {
+    let shipote = served();
+    for line in
+        ["ws ls", "ps", "ps -a", "pipeline ls", "pipeline saved", "doctor", "daemon status", "state show"]
+    {
+        let words: Vec<&str> = ["--output", "json"].into_iter().chain(line.split(' ')).collect();
+        let _ = shipote.run(&words).json();
+    }
+    for (line, code) in [("ws show nothing", 3), ("freeze x", 2), ("run", 2), ("up no-such-card.toml", 3)] {
+        let words: Vec<&str> = ["--output", "json"].into_iter().chain(line.split(' ')).collect();
+        let output = shipote.run(&words);
+        let error = output.json()["error"].clone();
+        for key in ["code", "message", "hint", "problems"] {
+            assert!(!error[key].is_null(), "{line}: no {key}\n{output}");
+        }
+        assert!(output.code == code || line == "run" && output.code == 125, "{line}: {output}");
+    }
+}
+
+#[test]
+fn quiet_leaves_only_errors_on_stderr() {
+    let shipote = served();
+    shipote.file("card.toml", "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"true\"]\n");
+    let output = shipote.run(&["--quiet", "up", "card.toml"]).ok();
+    assert_eq!((output.text().as_str(), output.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn no_colours_where_nobody_looks() {
+    let shipote = served();
+    shipote.run(&["ws", "create", "--label", "w"]).ok();
+    for line in ["ws ls", "ws show nothing", "--help", "doctor"] {
+        let output = shipote.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(!output.text().contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{output}");
+    }
+}
+
+#[test]
+fn a_card_applied_twice_changes_nothing() {
+    let shipote = served();
+    let card = "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"sleep\", \"600\"]\nrestart = \"always\"\n";
+    shipote.up(card).ok();
+    let process = shipote.running("c");
+    let before = shipote.json(&["ws", "ls"])[0]["id"].clone();
+    let again = shipote.up(card).ok();
+    assert_eq!(shipote.json(&["ws", "ls"])[0]["id"], before);
+    assert_eq!(shipote.running("c"), process, "{again}");
+    // A change is told, and only what changed is started anew.
+    let changed = shipote.up(&card.replace("600", "601")).ok();
+    assert!(changed.stderr.contains("601"), "{changed}");
+    assert_ne!(shipote.running("c"), process);
+    assert_eq!(shipote.json(&["ws", "ls"])[0]["id"], before);
+    shipote.run(&["down", "w"]).ok();
+    assert_eq!(shipote.json(&["ws", "ls"])[0]["phase"], "declared");
+    assert_eq!(shipote.json(&["ps"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_foreground_up_ends_with_its_last_work_and_with_ctrl_c() {
+    let shipote = served();
+    shipote.file(
+        "brief.toml",
+        "[workspace]\nlabel = \"brief\"\n[[commands]]\nlabel = \"c\"\nrun = [\"true\"]\n",
+    );
+    shipote.run(&["up", "brief.toml"]).ok();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote.file(
+        "long.toml",
+        format!("[workspace]\nlabel = \"long\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\nrestart = \"always\"\n"),
+    );
+    let client = shipote.attach(&["up", "long.toml"]);
+    shipote_tests::until("the command", || (!shipote.marked().is_empty()).then_some(()));
+    client.signal(nix::sys::signal::Signal::SIGINT);
+    let output = client.end();
+    assert_eq!(shipote.marked(), [], "{output}");
+    // It leaves the workspace declared and stopped.
+    let rows = shipote.json(&["ws", "ls"]);
+    let row = rows.as_array().unwrap().iter().find(|row| row["label"] == "long").unwrap();
+    assert_eq!(row["phase"], "declared");
+}
+
+#[test]
+fn discern_tells_what_a_stream_would_be_taken_for() {
+    let shipote = shipote();
+    let output = shipote.run_with_input(&["--output", "json", "discern"], b"a,b,c\n1,2,3\n4,5,6\n").ok();
+    assert_eq!(output.json()[0]["mime"], "text/csv", "{output}");
+}
+
+#[test]
+fn schemas_are_json_schemas() {
+    let shipote = shipote();
+    for kind in ["card", "state"] {
+        let schema = shipote.run(&["schema", kind]).ok().json();
+        assert!(schema["$schema"].as_str().is_some_and(|text| text.contains("json-schema.org")), "{kind}");
+    }
+}
+
+#[test]
+fn events_are_told_in_order_without_gaps() {
+    let shipote = served();
+    shipote.run(&["run", "--name", "w", "--", "true"]).ok();
+    let text = shipote.run(&["--output", "ndjson", "events"]).ok().text();
+    let numbers: Vec<u64> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
+        .collect();
+    assert!(!numbers.is_empty());
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+#[test]
+fn curl_can_talk_to_the_daemon() {
+    use std::io::{Read, Write};
+    let shipote = served();
+    let mut stream = std::os::unix::net::UnixStream::connect(shipote.socket()).unwrap();
+    stream.write_all(b"GET /v1/version HTTP/1.1\r\nHost: shipote\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"pid\""), "{answer}");
+}

@@ -1,0 +1,211 @@
+//! Nothing is orphaned: however a workspace ends, no process of it is left within a second.
+
+use shipote_tests::{Need, Shipote, has, until};
+
+use crate::{ORDINARY, PAYLOAD};
+
+/// How a workspace comes to its end.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Removed,
+    Stopped,
+    DaemonTerm,
+    DaemonKill,
+}
+
+/// Who runs the daemon.
+#[derive(Debug, Clone, Copy)]
+enum User {
+    Present,
+    Ordinary,
+    /// An ordinary user whose daemon stands in a cgroup that it owns, as below a service manager.
+    OrdinaryWithCgroup,
+}
+
+/// Processes that are there at least: 4 that forked away, a keeper and 1 hopper, 1 that is deaf.
+const HOSTILE: usize = 7;
+
+fn card(shipote: &Shipote, pid_namespace: bool) -> String {
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    format!(
+        r#"
+        [workspace]
+        label = "hostile"
+        namespaces = {{ pid = {pid_namespace} }}
+
+        [[commands]]
+        label = "away"
+        run = ["{payload}", "fork-away", "{mark}"]
+        grace = "100ms"
+
+        [[commands]]
+        label = "hopper"
+        run = ["{payload}", "hop", "{mark}"]
+        grace = "100ms"
+        restart = "always"
+
+        [[commands]]
+        label = "deaf"
+        run = ["{payload}", "ignore-term", "{mark}"]
+        grace = "100ms"
+        "#
+    )
+}
+
+fn user(user: User) -> Option<Shipote> {
+    match user {
+        User::Present => Some(Shipote::new(PAYLOAD)),
+        User::Ordinary => has(Need::OtherUid).then(|| Shipote::as_user(PAYLOAD, ORDINARY)),
+        User::OrdinaryWithCgroup => (has(Need::OtherUid) && has(Need::Cgroup)).then(|| {
+            let mut shipote = Shipote::as_user(PAYLOAD, ORDINARY);
+            shipote.delegate_cgroup();
+            shipote
+        }),
+    }
+}
+
+/// Fills a workspace with hostile processes and ends it; after the answer they have the promised second.
+#[track_caller]
+fn nothing_is_left(end: End, who: User, pid_namespace: bool) {
+    let Some(mut shipote) = user(who) else { return };
+    shipote.daemon_start();
+    shipote.up(&card(&shipote, pid_namespace)).ok();
+    until("the hostile processes", || (shipote.marked().len() >= HOSTILE).then_some(()));
+    match end {
+        End::Removed => drop(shipote.run(&["ws", "rm", "hostile"]).ok()),
+        End::Stopped => drop(shipote.run(&["stop", "hostile"]).ok()),
+        End::DaemonTerm => assert_eq!(shipote.daemon_term().code(), Some(0)),
+        End::DaemonKill => shipote.daemon_kill9(),
+    }
+    shipote.assert_no_orphans();
+}
+
+#[test]
+fn ws_rm_leaves_nothing() {
+    nothing_is_left(End::Removed, User::Present, true);
+}
+
+#[test]
+fn ws_rm_leaves_nothing_without_a_pid_namespace() {
+    if has(Need::Cgroup) {
+        nothing_is_left(End::Removed, User::Present, false);
+    }
+}
+
+#[test]
+fn stop_leaves_nothing() {
+    nothing_is_left(End::Stopped, User::Present, true);
+}
+
+#[test]
+fn stop_leaves_nothing_without_a_pid_namespace() {
+    if has(Need::Cgroup) {
+        nothing_is_left(End::Stopped, User::Present, false);
+    }
+}
+
+#[test]
+fn a_daemon_that_is_asked_to_end_leaves_nothing() {
+    nothing_is_left(End::DaemonTerm, User::Present, true);
+}
+
+#[test]
+fn a_daemon_that_is_asked_to_end_leaves_nothing_without_a_pid_namespace() {
+    if has(Need::Cgroup) {
+        nothing_is_left(End::DaemonTerm, User::Present, false);
+    }
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_nothing() {
+    nothing_is_left(End::DaemonKill, User::Present, true);
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_nothing_without_a_pid_namespace() {
+    if has(Need::Cgroup) {
+        nothing_is_left(End::DaemonKill, User::Present, false);
+    }
+}
+
+#[test]
+fn an_ordinary_user_s_ws_rm_leaves_nothing_without_a_pid_namespace() {
+    nothing_is_left(End::Removed, User::OrdinaryWithCgroup, false);
+}
+
+#[test]
+fn an_ordinary_user_s_stop_leaves_nothing_without_a_pid_namespace() {
+    nothing_is_left(End::Stopped, User::OrdinaryWithCgroup, false);
+}
+
+#[test]
+fn an_ordinary_user_s_daemon_that_is_asked_to_end_leaves_nothing_without_a_pid_namespace() {
+    nothing_is_left(End::DaemonTerm, User::OrdinaryWithCgroup, false);
+}
+
+#[test]
+fn an_ordinary_user_s_daemon_that_is_killed_leaves_nothing() {
+    nothing_is_left(End::DaemonKill, User::Ordinary, true);
+}
+
+#[test]
+fn an_ordinary_user_s_daemon_that_is_killed_leaves_nothing_without_a_pid_namespace() {
+    nothing_is_left(End::DaemonKill, User::OrdinaryWithCgroup, false);
+}
+
+#[test]
+fn an_ordinary_user_with_a_cgroup_has_both_and_leaves_nothing() {
+    nothing_is_left(End::DaemonKill, User::OrdinaryWithCgroup, true);
+}
+
+/// With neither pid namespace nor cgroup nothing could hold the processes: the workspace is refused.
+#[test]
+fn a_workspace_that_nothing_could_hold_is_refused() {
+    let Some(mut shipote) = user(User::Ordinary) else { return };
+    shipote.daemon_start();
+    let refused = shipote.up(&card(&shipote, false)).exits(8);
+    assert!(refused.stderr.contains("containment"), "{refused}");
+    assert_eq!(shipote.marked(), []);
+}
+
+/// A single command that is stopped takes what it forked away along; its neighbours live on.
+#[test]
+fn stopping_one_command_ends_what_it_forked_away_and_nothing_else() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote
+        .up(&format!(
+            r#"
+            [workspace]
+            label = "two"
+
+            [[commands]]
+            label = "away"
+            run = ["{payload}", "fork-away", "{mark}away"]
+            grace = "100ms"
+
+            [[commands]]
+            label = "neighbour"
+            run = ["{payload}", "hang", "{mark}neighbour"]
+            "#
+        ))
+        .ok();
+    let count = |name: &str| shipote_tests::marked(&format!("{mark}{name}")).len();
+    until("what forks away", || (count("away") >= 4).then_some(()));
+    shipote.run(&["stop", "two/away"]).ok();
+    assert_eq!((count("away"), count("neighbour")), (0, 1));
+}
+
+/// A client that is lost takes what it followed along, the same as Ctrl-C.
+#[test]
+fn a_lost_client_ends_what_it_ran() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let (payload, mark) = (shipote.payload().to_owned(), shipote.mark().to_owned());
+    let client = shipote.attach(&["run", "--", payload.as_str(), "fork-away", mark.as_str()]);
+    until("what forks away", || (shipote.marked().len() >= 4).then_some(()));
+    drop(client);
+    until("the end of everything", || shipote.marked().is_empty().then_some(()));
+    assert_eq!(shipote.json(&["ws", "ls"]), serde_json::json!([]));
+}
