@@ -84,7 +84,7 @@ async fn pump(io: TokioIo<Upgraded>, opened: Opened, mut session: Session) -> io
     let (reader, mut writer) = tokio::io::split(io);
     frame::write(&mut writer, &RawFrame::json(Kind::Opened, &opened)).await?;
     let (credit, mut credits) = mpsc::unbounded_channel();
-    let mut listening = tokio::spawn(listen(reader, session.input.clone(), credit));
+    let mut listening = tokio::spawn(listen(reader, session.input.clone(), session.stdin.take(), credit));
     let result = loop {
         tokio::select! {
             frame = session.frames.recv() => {
@@ -125,20 +125,18 @@ async fn pump(io: TokioIo<Upgraded>, opened: Opened, mut session: Session) -> io
 async fn listen(
     mut reader: ReadHalf<TokioIo<Upgraded>>,
     input: mpsc::Sender<Input>,
+    to_process: Option<mpsc::Sender<Vec<u8>>>,
     credit: mpsc::UnboundedSender<u32>,
 ) -> io::Result<()> {
     let (stdin, mut queue) = mpsc::unbounded_channel::<Option<Vec<u8>>>();
     let queued = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let (to_process, taken) = (input.clone(), queued.clone());
+    let taken = queued.clone();
     tokio::spawn(async move {
-        while let Some(piece) = queue.recv().await {
-            let Some(bytes) = piece else {
-                // A process that is gone needs no end of its input.
-                let _ = to_process.send(Input::StdinEnd).await;
-                return;
-            };
+        // Dropping the process's end of the queue is the end of its stdin.
+        let Some(to_process) = to_process else { return };
+        while let Some(Some(bytes)) = queue.recv().await {
             let count = bytes.len();
-            if to_process.send(Input::Stdin(bytes)).await.is_err() {
+            if to_process.send(bytes).await.is_err() {
                 return;
             }
             taken.fetch_sub(count, std::sync::atomic::Ordering::Relaxed);

@@ -295,6 +295,18 @@ impl Supervisor {
         vec![Effect::Spawn { generation: self.generation }]
     }
 
+    /// Takes on another policy and grace; the present run goes on.
+    pub const fn adjust(&mut self, policy: Option<Policy>, grace_ms: u64) {
+        self.policy = policy;
+        self.grace_ms = grace_ms;
+    }
+
+    /// Returns policy and grace, for [`Self::adjust`] of another supervisor.
+    #[must_use]
+    pub const fn terms(&self) -> (Option<Policy>, u64) {
+        (self.policy, self.grace_ms)
+    }
+
     /// Settles a unit that is not running into a phase that only a request leaves again.
     pub fn settle(&mut self, phase: UnitPhase) {
         if matches!(self.state, State::Idle | State::Backoff { .. } | State::Settled(_)) {

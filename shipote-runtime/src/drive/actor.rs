@@ -156,6 +156,8 @@ pub(super) struct Origin {
 
 /// What comes back to the actor from its own tasks and threads.
 pub(super) enum Internal {
+    /// The nested init of this run has ended, and the kernel has ended everything below it.
+    NestGone { unit: String, generation: u64 },
     /// Nothing of this run is alive, and all it wrote has been carried.
     RunGone { unit: String, generation: u64 },
     /// The first bytes of an edge.
@@ -333,11 +335,15 @@ impl Actor {
         }
     }
 
-    /// Takes a unit in. One that runs already stays as it is.
+    /// Takes a unit in. One that runs goes on, and its next run is by what was declared now.
     fn adopt(&mut self, mut unit: Unit) -> String {
         let id = unit.id.clone();
         match self.units.get_mut(&id) {
-            Some(old) if old.run.is_some() => old.desired = unit.desired,
+            Some(old) if old.run.is_some() => {
+                let (policy, grace_ms) = unit.supervisor.terms();
+                old.supervisor.adjust(policy, grace_ms);
+                (old.kind, old.caller, old.desired) = (unit.kind, unit.caller, unit.desired);
+            }
             Some(old) => {
                 unit.last = old.last.take();
                 *old = unit;
@@ -592,6 +598,7 @@ impl Actor {
     }
 
     fn spawned(&mut self, group: u64, nested: bool, fds: Vec<std::os::fd::OwnedFd>) -> Option<(String, u64)> {
+        let internal = self.internal.clone();
         let unit = self.unit_of_group(group)?;
         let id = unit.id.clone();
         let run = unit.run.as_mut()?;
@@ -603,6 +610,14 @@ impl Actor {
                 .map_err(|error| tracing::error!(%error, "a nested init can't be watched"))
                 .ok()
                 .map(Arc::new);
+            if let Some(nest) = run.nest.clone() {
+                let (internal, unit, generation) = (internal.clone(), id.clone(), run.generation);
+                tokio::spawn(async move {
+                    ended(&nest).await;
+                    // The actor outlives its runs.
+                    let _ = internal.send(Internal::NestGone { unit, generation });
+                });
+            }
         }
         for (process, pidfd) in run.processes.iter_mut().zip(fds) {
             process.pid = sys::pid_of(pidfd.as_fd());
@@ -652,6 +667,23 @@ impl Actor {
     async fn on_internal(&mut self, message: Internal, body: &Body) {
         self.dirty = true;
         match message {
+            Internal::NestGone { unit: id, generation } => {
+                // What the nest said before it ended waits in the socket, and is the truth.
+                loop {
+                    let waiting = tokio::select! {
+                        biased;
+                        message = body.link.receive() => message,
+                        () = std::future::ready(()) => break,
+                    };
+                    let Ok(Some((message, fds))) = waiting else { break };
+                    self.on_init(message, fds, body).await;
+                }
+                let Some(unit) = self.units.get_mut(&id) else { return };
+                if unit.run.as_ref().is_some_and(|run| run.generation == generation) {
+                    unit.all_processes_lost();
+                    self.close_if_ended(&id);
+                }
+            }
             Internal::RunGone { unit: id, generation } => {
                 let Some(unit) = self.units.get_mut(&id) else { return };
                 if unit.run.as_ref().is_none_or(|run| run.generation != generation) {
@@ -754,7 +786,7 @@ impl Actor {
         };
         self.stats = Some(stats.clone());
         for unit in self.units.values_mut() {
-            unit.remember_bytes_written();
+            unit.remember_counters();
         }
         let _ = self.origin.reports.send(Report::Sample { workspace: self.origin.id, stats });
     }
@@ -846,7 +878,7 @@ fn signal_processes(unit: &mut Unit, signal: i32) {
 }
 
 impl Unit {
-    fn process_ended(&mut self, process: usize, exit: Exit, cpu_usec: u64, max_rss_bytes: u64) {
+    fn process_ended(&mut self, process: usize, exit: Exit, cpu_usec: u64, max_rss_bytes: Option<u64>) {
         let Some(run) = &mut self.run else { return };
         let order = run.ended_count;
         if let Some(process) = run.processes.get_mut(process)
@@ -860,7 +892,7 @@ impl Unit {
     fn all_processes_lost(&mut self) {
         let count = self.run.as_ref().map_or(0, |run| run.processes.len());
         for process in 0..count {
-            self.process_ended(process, Exit { code: None, signal: Some(libc::SIGKILL) }, 0, 0);
+            self.process_ended(process, Exit { code: None, signal: Some(libc::SIGKILL) }, 0, None);
         }
     }
 
@@ -897,10 +929,12 @@ impl Unit {
         Some(names)
     }
 
-    fn remember_bytes_written(&mut self) {
+    fn remember_counters(&mut self) {
         for process in self.run.iter_mut().flat_map(|run| &mut run.processes) {
             if let Some(pid) = process.pid.filter(|_| process.end.is_none()) {
                 process.bytes_written = counters::bytes_written(pid).or(process.bytes_written);
+                let rss = counters::process(pid).map(|counted| counted.rss_bytes);
+                process.seen_rss_bytes = process.seen_rss_bytes.max(rss);
             }
         }
     }

@@ -20,7 +20,6 @@ pub(super) struct Followed {
     pub(super) units: Vec<String>,
     /// Whether it is one command whose signals and exit are the client's own.
     pub(super) single: bool,
-    pub(super) stdin: Option<mpsc::Sender<Vec<u8>>>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct FollowEnd {
 
 /// Follows until every unit has settled; stops them when the client asks, goes away, or its time is over.
 pub(super) async fn follow(
-    mut followed: Followed,
+    followed: Followed,
     frames: &mpsc::Sender<Frame>,
     mut input: mpsc::Receiver<Input>,
 ) -> FollowEnd {
@@ -45,14 +44,6 @@ pub(super) async fn follow(
     loop {
         tokio::select! {
             message = input.recv(), if !client_lost => match message {
-                Some(Input::Stdin(bytes)) => {
-                    if let Some(stdin) = &followed.stdin
-                        && stdin.send(bytes).await.is_err()
-                    {
-                        followed.stdin = None;
-                    }
-                }
-                Some(Input::StdinEnd) => followed.stdin = None,
                 Some(Input::Signal(signal)) if followed.single => {
                     act(&followed, Action::Signal(signal));
                 }

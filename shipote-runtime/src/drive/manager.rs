@@ -180,6 +180,16 @@ impl std::fmt::Debug for JobBox {
     }
 }
 
+/// Where what is declared is kept.
+enum Store {
+    /// Nowhere: the manager was made without a state directory.
+    Nowhere,
+    /// In a state directory.
+    Here(StateStore),
+    /// It was lost in the middle of a write; every later change is refused.
+    Lost,
+}
+
 /// The owner of what is declared.
 pub(super) struct Core {
     pub(super) declared: ShipoteSnapshot,
@@ -199,7 +209,7 @@ pub(super) struct Core {
     pub(super) detached: bool,
     pub(super) closing: bool,
     next_event: u64,
-    store: Option<StateStore>,
+    store: Store,
     samples: Option<SampleJournal>,
     waiting_samples: Vec<SampleLine>,
     reports: mpsc::UnboundedSender<Report>,
@@ -266,7 +276,7 @@ impl WorkspaceManager {
             detached: false,
             closing: false,
             next_event: 1,
-            store,
+            store: store.map_or(Store::Nowhere, Store::Here),
             samples,
             waiting_samples: Vec::new(),
             reports,
@@ -405,8 +415,16 @@ impl Core {
     pub(super) async fn commit(&mut self, mut next: ShipoteSnapshot) -> Result<(), ManagerError> {
         next.serial = self.declared.serial + 1;
         next.producer = producer();
+        let mut store = match std::mem::replace(&mut self.store, Store::Lost) {
+            Store::Here(store) => store,
+            Store::Nowhere => {
+                self.store = Store::Nowhere;
+                self.declared = next;
+                return Ok(());
+            }
+            Store::Lost => return Err(ManagerError::Closed),
+        };
         let previous = std::mem::replace(&mut self.declared, next);
-        let Some(mut store) = self.store.take() else { return Ok(()) };
         let text = shipote_snapshot::render(&self.with_history());
         let written = tokio::task::spawn_blocking(move || {
             let result = store.save(&text);
@@ -414,7 +432,7 @@ impl Core {
         });
         match written.await {
             Ok((store, result)) => {
-                self.store = Some(store);
+                self.store = Store::Here(store);
                 if let Err(error) = result {
                     self.declared = previous;
                     return Err(error.into());

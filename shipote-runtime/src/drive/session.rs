@@ -59,13 +59,9 @@ pub struct SessionEnd {
     pub detail: Option<WorkspaceDetail>,
 }
 
-/// What a client sends into a session.
+/// What a client sends into a session, besides bytes.
 #[derive(Debug)]
 pub enum Input {
-    /// Bytes for the process's stdin.
-    Stdin(Vec<u8>),
-    /// The end of stdin.
-    StdinEnd,
     /// A signal for the process, or for everything that is followed: the first asks it to stop, a second kills.
     Signal(i32),
 }
@@ -75,8 +71,11 @@ pub enum Input {
 pub struct Session {
     /// What comes out; at most [`FRAMES_IN_FLIGHT`] wait.
     pub frames: mpsc::Receiver<Frame>,
-    /// What goes in.
+    /// What goes in, besides bytes. Dropping it is the lost client.
     pub input: mpsc::Sender<Input>,
+    /// Bytes for the process's stdin, which ends when this is dropped; none where stdin is empty. Apart from
+    /// `input`, so that a signal is never behind bytes that nobody reads.
+    pub stdin: Option<mpsc::Sender<Vec<u8>>>,
 }
 
 /// Frames that may wait for a slow client before its processes wait too.

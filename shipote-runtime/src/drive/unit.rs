@@ -84,6 +84,8 @@ pub(super) struct Process {
     pub(super) pidfd: Option<OwnedFd>,
     pub(super) end: Option<ProcessEnd>,
     pub(super) bytes_written: Option<u64>,
+    /// Most memory seen by looking at it while it ran.
+    pub(super) seen_rss_bytes: Option<u64>,
 }
 
 /// How a process ended.
@@ -92,7 +94,7 @@ pub(super) struct ProcessEnd {
     pub(super) exit: Exit,
     pub(super) order: usize,
     pub(super) cpu_usec: u64,
-    pub(super) max_rss_bytes: u64,
+    pub(super) max_rss_bytes: Option<u64>,
 }
 
 /// An edge of a run.
@@ -224,7 +226,10 @@ impl Unit {
                 failure: failure.filter(|(process, _)| *process == index).map(|(_, f)| f.clone().into()),
                 input_truncated: judgement.is_some_and(|judgement| judgement.input_truncated[index]),
                 cpu_usec: end.map(|end| end.cpu_usec).or(counted.map(|counted| counted.cpu_usec)),
-                rss_peak_bytes: end.map(|end| end.max_rss_bytes).or(counted.map(|counted| counted.rss_bytes)),
+                rss_peak_bytes: end
+                    .and_then(|end| end.max_rss_bytes)
+                    .max(process.and_then(|process| process.seen_rss_bytes))
+                    .max(counted.map(|counted| counted.rss_bytes)),
             }
         });
         views.collect()

@@ -267,9 +267,18 @@ impl InitLink {
     }
 
     async fn await_ready(&mut self) -> Result<Vec<StepFailure>, IncarnateError> {
+        // The three senders run side by side, so that their messages come in any order.
+        let (mut stage_seen, mut ready) = (false, None);
         loop {
+            if stage_seen
+                && self.init.is_some()
+                && let Some(missing) = ready
+            {
+                return Ok(missing);
+            }
             match self.receive().await? {
                 Some((FromInit::Stage, pidfds)) => {
+                    stage_seen = true;
                     for pidfd in pidfds {
                         reap_later(pidfd)?;
                     }
@@ -279,7 +288,7 @@ impl InitLink {
                         self.init = Some(reap_later(pidfd)?);
                     }
                 }
-                Some((FromInit::Ready { missing }, _)) => return Ok(missing),
+                Some((FromInit::Ready { missing }, _)) => ready = Some(missing),
                 Some((FromInit::Failed(failure), _)) => return Err(IncarnateError::Step(failure)),
                 Some(_) => return Err(io::Error::from_raw_os_error(libc::EPROTO).into()),
                 None => return Err(io::Error::from_raw_os_error(libc::ECHILD).into()),

@@ -155,6 +155,13 @@ pub fn reap_any() -> Option<Reaped> {
     })
 }
 
+/// Returns the most memory that this process has had, in bytes (getrusage(2)).
+#[must_use]
+pub fn own_max_rss_bytes() -> u64 {
+    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF)
+        .map_or(0, |usage| usage.max_rss() as u64 * 1024)
+}
+
 /// Closes every descriptor from `first` on (close_range(2), Linux 5.9).
 ///
 /// # Errors

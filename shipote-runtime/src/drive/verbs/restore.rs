@@ -12,6 +12,9 @@ use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager
 use crate::drive::unit::Unit;
 use crate::host::clock;
 
+/// Longest wait for processes that were killed.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 /// A unit that is started again.
 struct Relaunch {
     workspace: WorkspaceId,
@@ -128,7 +131,8 @@ impl WorkspaceManager {
             () = hurry => false,
         };
         if !in_time {
-            ended(true).await;
+            // What is left after that ends with the daemon's sockets, and with the next daemon's sweep.
+            let _ = tokio::time::timeout(LAST_WAIT, ended(true)).await;
         }
         // Logs and samples are written by then; the core ends when the last actor has reported.
         let flushed = self

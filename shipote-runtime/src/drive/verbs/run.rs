@@ -124,7 +124,11 @@ fn session() -> (Session, Wires, Attachment) {
     let (frames, frame_receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
     let (input_sender, input) = mpsc::channel(FRAMES_IN_FLIGHT);
     let attachment = Attachment { frames: frames.clone(), channels: Arc::new(AtomicU16::new(1)) };
-    (Session { frames: frame_receiver, input: input_sender }, Wires { frames, input }, attachment)
+    (
+        Session { frames: frame_receiver, input: input_sender, stdin: None },
+        Wires { frames, input },
+        attachment,
+    )
 }
 
 /// Makes the kind of a pipeline, with an identifier for each edge.
@@ -155,9 +159,11 @@ impl WorkspaceManager {
     pub async fn up(&self, request: UpRequest) -> Result<UpOutcome, ManagerError> {
         judge(&request.card)?;
         let UpRequest { card, caller, replace, attach } = request;
-        let busy = self.busy_pipelines(&card).await?;
-        if let Some(label) = busy.first().filter(|_| !replace) {
-            return Err(ManagerError::Conflict(format!("the pipeline `{label}` is running")));
+        for path in self.busy_pipelines(&card).await? {
+            if !replace {
+                return Err(ManagerError::Conflict(format!("the pipeline `{path}` is running")));
+            }
+            self.stop(&path).await?;
         }
         let caller = Arc::new(caller);
         let plan_caller = Arc::clone(&caller);
@@ -186,7 +192,7 @@ impl WorkspaceManager {
         if !attach {
             return Ok(UpOutcome { workspace: view, created, changes, session: None });
         }
-        let followed = Followed { workspace: handle, units: ids, single: false, stdin: None, timeout: None };
+        let followed = Followed { workspace: handle, units: ids, single: false, timeout: None };
         let manager = self.clone();
         run_session(followed, wires.frames, wires.input, move || async move {
             // What a client looks on at ends with it; the workspace stays declared.
@@ -261,7 +267,7 @@ impl WorkspaceManager {
             return Ok(RunOutcome { pipeline, session: None });
         }
         let units = vec![unit_id];
-        let followed = Followed { workspace: handle, units, single: false, stdin: None, timeout: None };
+        let followed = Followed { workspace: handle, units, single: false, timeout: None };
         run_session(followed, wires.frames, wires.input, || async {});
         Ok(RunOutcome { pipeline, session: Some(session) })
     }
@@ -286,13 +292,13 @@ impl WorkspaceManager {
         let (workspace, mut unit, handle) = self
             .ask(move |core| Box::pin(async move { core.declare_exec(target, command, detach).await }))
             .await??;
-        let (session, wires, attachment) = session();
+        let (mut session, wires, attachment) = session();
         let attachment = (!detach).then_some(attachment);
-        let stdin_sender = (stdin && !detach).then(|| {
+        if stdin && !detach {
             let (sender, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
             unit.stdin = Some(receiver);
-            sender
-        });
+            session.stdin = Some(sender);
+        }
         let unit_id = unit.id.clone();
         let started =
             start_all(&handle, vec![(unit, Begin::Start)], &Arc::new(caller), attachment.as_ref()).await;
@@ -313,7 +319,6 @@ impl WorkspaceManager {
             workspace: handle.clone(),
             units: vec![unit_id],
             single: true,
-            stdin: stdin_sender,
             timeout: timeout_ms.map(Duration::from_millis),
         };
         run_session(followed, wires.frames, wires.input, move || async move {

@@ -22,6 +22,8 @@ use crate::host::sys::{self, Cloned};
 pub(super) struct Started {
     pub(super) pid: libc::pid_t,
     pub(super) pidfd: OwnedFd,
+    /// Most memory that it had before it executed its program, in bytes: what wait4(2) reports is never less.
+    pub(super) floor_bytes: u64,
 }
 
 /// Why a group did not start: which process, and its step.
@@ -32,6 +34,8 @@ pub(super) struct NotStarted {
 }
 
 const AT_GATE: u8 = b'G';
+/// Length of what a child at the gate reports: the mark and its memory so far.
+const GATE_RECORD: usize = 9;
 
 /// A child on its way to the gate.
 struct Candidate {
@@ -62,7 +66,8 @@ pub(super) fn start(
             // SAFETY: ws-init is single-threaded.
             match unsafe { sys::clone3(0, leaf) }? {
                 Cloned::Parent { pid, pidfd } => {
-                    Ok(Candidate { started: Started { pid, pidfd }, report: File::from(report) })
+                    let started = Started { pid, pidfd, floor_bytes: 0 };
+                    Ok(Candidate { started, report: File::from(report) })
                 }
                 Cloned::Child => {
                     let wires = Wires { pipes: &pipes, fds };
@@ -109,9 +114,13 @@ pub(super) fn start(
 /// Waits until each child stands at the gate; the first that failed is returned.
 fn await_gate(candidates: &mut [Candidate]) -> Result<(), NotStarted> {
     for (process, candidate) in candidates.iter_mut().enumerate() {
-        let mut first = [0];
+        let mut first = [0; GATE_RECORD];
+        // A pipe hands over a write of this size whole (PIPE_BUF, pipe(7)).
         let count = candidate.report.read(&mut first).unwrap_or(0);
-        if count == 1 && first[0] == AT_GATE {
+        if count == GATE_RECORD && first[0] == AT_GATE {
+            let mut floor = [0; 8];
+            floor.copy_from_slice(&first[1..]);
+            candidate.started.floor_bytes = u64::from_le_bytes(floor);
             continue;
         }
         let mut record = first[..count].to_vec();
@@ -251,7 +260,9 @@ fn take_identity(spec: &ProcessSpec, workspace: &Workspace) -> Result<(), StepFa
 fn stand_at_gate() -> io::Result<()> {
     // SAFETY: both numbers were just given their descriptors, and this process uses them nowhere else.
     let (mut report, mut gate) = unsafe { (File::from_raw_fd(REPORT_FD), File::from_raw_fd(GATE_FD)) };
-    report.write_all(&[AT_GATE])?;
+    let mut record = [AT_GATE; GATE_RECORD];
+    record[1..].copy_from_slice(&sys::own_max_rss_bytes().to_le_bytes());
+    report.write_all(&record)?;
     let mut go = [0];
     let opened = gate.read(&mut go)?;
     // Still needed for the report of a failed execve; both are close-on-exec.

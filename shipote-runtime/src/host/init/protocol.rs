@@ -155,8 +155,8 @@ pub enum FromInit {
         status: i32,
         /// Its processor time in microseconds.
         cpu_usec: u64,
-        /// Most memory it had, in bytes.
-        max_rss_bytes: u64,
+        /// Most memory it had, in bytes; none where the launch itself took more than the program.
+        max_rss_bytes: Option<u64>,
     },
 }
 

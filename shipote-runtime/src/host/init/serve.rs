@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use super::group::{self, Started};
 use super::mounts;
 use super::protocol::{FromInit, SpawnGroup, StepFailure, ToInit, receive, send};
-use crate::host::sys::{self, Cloned};
+use crate::host::sys::{self, Cloned, Reaped};
 
 /// What ws-init knows of its own workspace.
 #[derive(Debug)]
@@ -43,6 +43,21 @@ pub(super) fn serve(socket: OwnedFd, workspace: &Workspace) -> ! {
 struct Member {
     group: u64,
     process: usize,
+    floor_bytes: u64,
+}
+
+impl Member {
+    /// Tells the end of the process.
+    fn exited(&self, reaped: &Reaped) -> FromInit {
+        FromInit::Exited {
+            group: self.group,
+            process: self.process,
+            status: reaped.status,
+            cpu_usec: reaped.cpu_usec,
+            // At the floor it says nothing of the program: the launch itself took as much.
+            max_rss_bytes: (reaped.max_rss_bytes > self.floor_bytes).then_some(reaped.max_rss_bytes),
+        }
+    }
 }
 
 struct Server<'a> {
@@ -97,14 +112,7 @@ impl<'a> Server<'a> {
         while let Ok(Some(_)) = self.child_signal.read_signal() {}
         while let Some(reaped) = sys::reap_any() {
             if let Some(member) = self.members.remove(&reaped.pid) {
-                let message = FromInit::Exited {
-                    group: member.group,
-                    process: member.process,
-                    status: reaped.status,
-                    cpu_usec: reaped.cpu_usec,
-                    max_rss_bytes: reaped.max_rss_bytes,
-                };
-                self.outgoing.push_back((message, Vec::new()));
+                self.outgoing.push_back((member.exited(&reaped), Vec::new()));
             }
         }
         Ok(())
@@ -150,8 +158,8 @@ impl<'a> Server<'a> {
 
     fn register(&mut self, group: u64, started: Vec<Started>) -> Vec<OwnedFd> {
         let mut pidfds = Vec::with_capacity(started.len());
-        for (process, Started { pid, pidfd }) in started.into_iter().enumerate() {
-            self.members.insert(pid, Member { group, process });
+        for (process, Started { pid, pidfd, floor_bytes }) in started.into_iter().enumerate() {
+            self.members.insert(pid, Member { group, process, floor_bytes });
             pidfds.push(pidfd);
         }
         pidfds
@@ -222,8 +230,11 @@ fn nested_init(request: &SpawnGroup, fds: &[OwnedFd], parent: &Server<'_>, answe
     if send(answer.as_fd(), &FromInit::Spawned { group, nested: true }, &raw).is_err() {
         sys::exit_now(1);
     }
-    let members: HashMap<libc::pid_t, usize> =
-        started.iter().enumerate().map(|(process, started)| (started.pid, process)).collect();
+    let members: HashMap<libc::pid_t, Member> = started
+        .iter()
+        .enumerate()
+        .map(|(process, started)| (started.pid, Member { group, process, floor_bytes: started.floor_bytes }))
+        .collect();
     drop(started);
     // Only the control socket and the child signal are still needed; holding a pipe's end would keep an edge open.
     close_all_but(&[parent.socket.as_fd(), parent.child_signal.as_fd()]);
@@ -240,14 +251,8 @@ fn nested_init(request: &SpawnGroup, fds: &[OwnedFd], parent: &Server<'_>, answe
         }
         while let Ok(Some(_)) = parent.child_signal.read_signal() {}
         while let Some(reaped) = sys::reap_any() {
-            if let Some(process) = members.get(&reaped.pid) {
-                let message = FromInit::Exited {
-                    group,
-                    process: *process,
-                    status: reaped.status,
-                    cpu_usec: reaped.cpu_usec,
-                    max_rss_bytes: reaped.max_rss_bytes,
-                };
+            if let Some(member) = members.get(&reaped.pid) {
+                let message = member.exited(&reaped);
                 if send_waiting(parent.socket.as_fd(), &message).is_err() {
                     sys::exit_now(1);
                 }
