@@ -412,3 +412,22 @@ fn curl_can_talk_to_the_daemon() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("\"pid\""), "{answer}");
 }
+
+#[test]
+fn the_same_card_from_several_clients_at_once_is_applied_once() {
+    let shipote = served();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote.file(
+        "card.toml",
+        format!("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\nrestart = \"always\"\n"),
+    );
+    let clients: Vec<_> = (0..4).map(|_| shipote.attach(&["up", "--detach", "card.toml"])).collect();
+    for client in clients {
+        client.end().ok();
+    }
+    assert_eq!(shipote.marked().len(), 1);
+    assert_eq!(shipote.json(&["ws", "ls"]).as_array().unwrap().len(), 1);
+    // What is no longer in the card is stopped.
+    shipote.up("[workspace]\nlabel = \"w\"\n").ok();
+    assert_eq!(shipote.marked(), []);
+}

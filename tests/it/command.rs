@@ -380,3 +380,37 @@ fn a_background_daemon_comes_by_itself_and_goes_when_nothing_is_left() {
     shipote.run(&["exec", "w", "--", "true"]).exits(125);
     shipote.run(&["start", "w"]).exits(4);
 }
+
+#[test]
+fn clients_that_race_for_a_daemon_share_one() {
+    let shipote = shipote();
+    let clients: Vec<_> = (0..6)
+        .map(|n| shipote.attach(&["run".to_owned(), "--".to_owned(), "echo".to_owned(), n.to_string()]))
+        .collect();
+    let mut said = 0;
+    for (n, client) in clients.into_iter().enumerate() {
+        let output = client.end().ok();
+        assert_eq!(output.text(), format!("{n}\n"));
+        said += output.stderr.matches("started a daemon").count();
+    }
+    assert_eq!(said, 1, "the one that started it says so");
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_command() {
+    if !has(Need::Bash) {
+        return;
+    }
+    let shipote = served();
+    let program = shipote_tests::program();
+    let mark = shipote.mark();
+    let script =
+        format!("{} run -- sh -c 'exec yes {mark}' | head -n 1; exit ${{PIPESTATUS[0]}}", program.display());
+    let mut command = std::process::Command::new("bash");
+    let environment = shipote.command(&["ps"]);
+    command.env_clear().envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{mark}\n"));
+    assert_eq!(output.status.code(), Some(141));
+    until("the command's end", || shipote.marked().is_empty().then_some(()));
+}

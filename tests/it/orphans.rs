@@ -209,3 +209,46 @@ fn a_lost_client_ends_what_it_ran() {
     until("the end of everything", || shipote.marked().is_empty().then_some(()));
     assert_eq!(shipote.json(&["ws", "ls"]), serde_json::json!([]));
 }
+
+#[test]
+fn a_process_that_is_held_still_ends_too() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    let card = format!(
+        "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\ngrace = \"50ms\"\n"
+    );
+    shipote.up(&card).ok();
+    shipote.running("c");
+    shipote.run(&["kill", "-s", "STOP", "w/c"]).ok();
+    shipote.run(&["stop", "w/c"]).ok();
+    assert_eq!(shipote.marked(), []);
+}
+
+/// The kernel ends the workspace with its init; what is supervised in it is begun again.
+#[test]
+fn a_killed_init_takes_its_processes_along_and_services_come_back() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    let card = format!(
+        r#"
+        [workspace]
+        label = "w"
+        [[commands]]
+        label = "c"
+        run = ["{payload}", "fork-away", "{mark}"]
+        restart = {{ on = "failure", backoff = "10ms" }}
+        "#
+    );
+    shipote.up(&card).ok();
+    until("the processes", || (shipote.marked().len() >= 4).then_some(()));
+    let first = shipote.marked();
+    let daemon = shipote.daemon_pid().unwrap();
+    let init = shipote_tests::descendants(daemon)
+        .into_iter()
+        .find(|process| process.argv().contains(&"ws-init".to_owned()));
+    init.expect("a ws-init").signal(nix::sys::signal::Signal::SIGKILL);
+    until("their end", || first.iter().all(|process| !process.is_alive()).then_some(()));
+    until("the service", || (shipote.marked().len() >= 4).then_some(()));
+}

@@ -450,3 +450,20 @@ fn a_pipeline_s_picture_is_told() {
         assert!(text.contains(part), "missing: {part}\n{}", normalised(&text, &[]));
     }
 }
+
+#[test]
+fn content_that_is_not_what_was_declared_is_told() {
+    let shipote = served();
+    let nodes = r#"
+        chain = true
+        discern = "warn"
+        nodes = [
+          { label = "make", shell = "echo '{\"a\": 1}'", flows = { stdout = "text/csv" } },
+          { label = "pass", run = ["cat"] },
+        ]
+    "#;
+    let output = up(&shipote, nodes).ok();
+    assert!(output.stderr.contains("application/json (declared text/csv)"), "{output}");
+    let edge = shown(&shipote)["edges"][0].clone();
+    assert_eq!((&edge["mismatch"], &edge["declared"]), (&true.into(), &"text/csv".into()), "{edge}");
+}

@@ -227,7 +227,23 @@ fn a_workspace_with_a_cgroup_of_the_user_s_own_cannot_reach_it_either() {
     keeper_is_out_of_reach(&shipote);
 }
 
-/// The API refuses a peer that lies inside a workspace even where it was handed the socket.
+#[test]
+fn an_ordinary_user_s_command_has_that_user_s_identity_and_no_capability() {
+    if !has(Need::OtherUid) {
+        return;
+    }
+    let mut shipote = Shipote::as_user(PAYLOAD, ORDINARY);
+    shipote.daemon_start();
+    let view: Value = serde_json::from_str(&payload(&shipote, &["view"])).unwrap();
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(view["status"][set], "0000000000000000", "{set}");
+    }
+    assert_eq!(shipote.run(&["run", "--", "id", "-u"]).ok().text(), format!("{ORDINARY}\n"));
+    shipote.run(&["run", "--", "sh", "-c", "echo x > made"]).ok();
+    let made = std::fs::metadata(shipote.work().join("made")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), ORDINARY);
+}
+
 #[test]
 fn the_host_name_is_the_workspace_s_own() {
     let shipote = served();

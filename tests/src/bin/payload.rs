@@ -48,7 +48,10 @@ fn main() -> ExitCode {
         ["count-to", file, end] => return count_to(file, end),
         ["try-connect", socket] => report(UnixStream::connect(socket).map(drop)),
         ["try-write", path] => report(fs::File::options().append(true).open(path).map(drop)),
-        ["try-list", path] => report(fs::read_dir(path).map(drop)),
+        ["try-signal", pid] => {
+            let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap_or(i32::MAX));
+            report(nix::sys::signal::kill(pid, None).map_err(io::Error::from));
+        }
         _ => {
             println!("payload: not understood: {words:?}");
             return ExitCode::from(2);
