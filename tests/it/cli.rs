@@ -233,7 +233,7 @@ fn errors_come_with_a_hint() {
 
     $ shipote run --memory 1GiB -- true
     error: run --memory is not in this release
-    hint: declare it in a card: shipote ws create -f CARD, then shipote run --ws
+    hint: limits come with a later release; until then, a shell can set some: sh -c 'ulimit -v KIB; exec PROGRAM'
     [2]
 
     $ shipote freeze web

@@ -11,6 +11,7 @@ mod command;
 mod examples;
 mod orphans;
 mod pipeline;
+mod promises;
 mod prove;
 mod restore;
 mod state;

@@ -129,13 +129,28 @@ fn a_daemon_that_is_killed_leaves_nothing_without_a_pid_namespace() {
 }
 
 #[test]
+fn an_ordinary_user_s_ws_rm_leaves_nothing() {
+    nothing_is_left(End::Removed, User::Ordinary, true);
+}
+
+#[test]
 fn an_ordinary_user_s_ws_rm_leaves_nothing_without_a_pid_namespace() {
     nothing_is_left(End::Removed, User::OrdinaryWithCgroup, false);
 }
 
 #[test]
+fn an_ordinary_user_s_stop_leaves_nothing() {
+    nothing_is_left(End::Stopped, User::Ordinary, true);
+}
+
+#[test]
 fn an_ordinary_user_s_stop_leaves_nothing_without_a_pid_namespace() {
     nothing_is_left(End::Stopped, User::OrdinaryWithCgroup, false);
+}
+
+#[test]
+fn an_ordinary_user_s_daemon_that_is_asked_to_end_leaves_nothing() {
+    nothing_is_left(End::DaemonTerm, User::Ordinary, true);
 }
 
 #[test]

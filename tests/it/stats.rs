@@ -1,6 +1,7 @@
 //! What a workspace costs, and its history over restarts.
 
-use shipote_tests::until;
+use serde_json::Value;
+use shipote_tests::{Shipote, until};
 
 use crate::served;
 
@@ -21,6 +22,35 @@ fn samples_say_where_each_figure_comes_from() {
     }
     assert!(sample["rss_bytes"].as_u64() > Some(100_000), "{sample}");
     assert_eq!((&sample["commands_alive"], &sample["commands_total"]), (&1.into(), &1.into()));
+}
+
+fn history(shipote: &Shipote) -> Vec<Value> {
+    let answer = shipote.json(&["stats", "w", "--history"]);
+    answer["history"].as_array().cloned().unwrap_or_default()
+}
+
+fn times(history: &[Value]) -> Vec<u64> {
+    history.iter().filter_map(|sample| sample["at_ms"].as_u64()).collect()
+}
+
+/// Samples a workspace, ends the daemon, and returns the samples' times.
+#[track_caller]
+fn sampled_and_ended(shipote: &mut Shipote) -> Vec<u64> {
+    shipote.up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"sleep\", \"600\"]\n").ok();
+    let before = until("three samples", || Some(history(shipote)).filter(|list| list.len() >= 3));
+    assert_eq!(shipote.daemon_term().code(), Some(0));
+    times(&before)
+}
+
+#[test]
+fn the_history_survives_a_restart() {
+    let mut shipote = served();
+    let before = sampled_and_ended(&mut shipote);
+    shipote.daemon_start();
+    let after = history(&shipote);
+    let kept = times(&after);
+    assert!(before.iter().all(|time| kept.contains(time)), "{before:?} {after:?}");
+    assert_eq!(after[0]["source"]["cpu"], "persisted", "{:?}", after[0]);
 }
 
 #[test]
