@@ -22,6 +22,8 @@ pub struct NodeEnd {
     pub exit: Option<Exit>,
     /// Position in the order in which the nodes ended, from 0.
     pub order: usize,
+    /// Whether it was asked to end, because another node had failed.
+    pub asked: bool,
     /// Exit codes that count as success.
     pub success_codes: Vec<u8>,
 }
@@ -44,10 +46,17 @@ pub struct Judgement {
     pub pipeline: PipelineVerdict,
     /// Each node.
     pub nodes: Vec<NodeVerdict>,
-    /// Whether a node upstream of it failed or was cut short, so that it saw less than it should have.
+    /// Whether a node upstream of it failed first, so that it saw less than it should have.
     pub input_truncated: Vec<bool>,
     /// The node that failed first.
     pub cause: Option<usize>,
+}
+
+impl NodeEnd {
+    /// Tells whether SIGPIPE ended it; a shell that ran the program reports that as 128 + 13.
+    fn is_by_sigpipe(&self) -> bool {
+        self.exit.is_some_and(|exit| exit.signal == Some(SIGPIPE) || exit.code == Some(128 + SIGPIPE))
+    }
 }
 
 impl PipelineEnd {
@@ -106,9 +115,10 @@ impl PipelineEnd {
         {
             return NodeVerdict::Ok;
         }
-        // A shell that ran the program reports its SIGPIPE as 128 + 13.
-        let by_sigpipe = exit.signal == Some(SIGPIPE) || exit.code == Some(128 + SIGPIPE);
-        if !by_sigpipe || self.consumers(node).next().is_none() {
+        if end.asked && exit.signal.is_some() {
+            return NodeVerdict::Cancelled;
+        }
+        if !end.is_by_sigpipe() || self.consumers(node).next().is_none() {
             return NodeVerdict::Failed;
         }
         // The kernel sends SIGPIPE only when no reader is left, so the order of the reported ends proves nothing.
@@ -123,8 +133,15 @@ impl PipelineEnd {
         // Each round carries the mark one edge further; no path is longer than the number of nodes.
         for _ in 0..nodes.len() {
             for (from, to) in &self.edges {
-                let source_broke = matches!(nodes[*from], NodeVerdict::Failed | NodeVerdict::Cancelled);
-                if source_broke || truncated[*from] {
+                // A producer that felt its consumer leave cut nothing short, and neither did one that outlived it.
+                let source = &self.nodes[*from];
+                let source_broke = match nodes[*from] {
+                    NodeVerdict::Failed => true,
+                    NodeVerdict::Cancelled => !source.is_by_sigpipe(),
+                    NodeVerdict::Ok | NodeVerdict::Forgiven => false,
+                };
+                let before = source.order < self.nodes[*to].order;
+                if (source_broke && before) || truncated[*from] {
                     truncated[*to] = true;
                 }
             }
@@ -151,7 +168,12 @@ mod tests {
     fn chain(ends: &[(Exit, usize)]) -> String {
         let nodes = ends
             .iter()
-            .map(|(exit, order)| NodeEnd { exit: Some(*exit), order: *order, success_codes: vec![0] })
+            .map(|(exit, order)| NodeEnd {
+                exit: Some(*exit),
+                order: *order,
+                asked: false,
+                success_codes: vec![0],
+            })
             .collect();
         let edges = (1..ends.len()).map(|to| (to - 1, to)).collect();
         let judgement = PipelineEnd { nodes, edges, cancelled: false }.judge();
@@ -169,13 +191,23 @@ mod tests {
 
     #[test]
     fn a_stage_that_fails_in_the_middle_is_the_cause_and_marks_what_is_downstream() {
-        insta::assert_snapshot!(chain(&[(PIPE, 1), (KILL, 0), (OK, 2)]), @"Failed [Cancelled, Failed, Ok] truncated [false, true, true] cause Some(1)");
+        insta::assert_snapshot!(chain(&[(PIPE, 1), (KILL, 0), (OK, 2)]), @"Failed [Cancelled, Failed, Ok] truncated [false, false, true] cause Some(1)");
         insta::assert_snapshot!(chain(&[(code(3), 0), (OK, 1)]), @"Failed [Failed, Ok] truncated [false, true] cause Some(0)");
     }
 
     #[test]
+    fn what_was_ended_because_another_failed_is_cancelled() {
+        let term = Exit { code: None, signal: Some(15) };
+        let node = |exit, order, asked| NodeEnd { exit: Some(exit), order, asked, success_codes: vec![0] };
+        let nodes = vec![node(term, 1, true), node(code(1), 0, false)];
+        let judgement = PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: false }.judge();
+        assert_eq!(judgement.nodes, [NodeVerdict::Cancelled, NodeVerdict::Failed]);
+        assert_eq!((judgement.cause, judgement.input_truncated), (Some(1), vec![false, false]));
+    }
+
+    #[test]
     fn the_first_failure_in_time_is_the_cause() {
-        insta::assert_snapshot!(chain(&[(code(1), 2), (code(2), 0), (code(3), 1)]), @"Failed [Failed, Failed, Failed] truncated [false, true, true] cause Some(1)");
+        insta::assert_snapshot!(chain(&[(code(1), 2), (code(2), 0), (code(3), 1)]), @"Failed [Failed, Failed, Failed] truncated [false, false, true] cause Some(1)");
     }
 
     #[test]
@@ -186,8 +218,9 @@ mod tests {
     #[test]
     fn an_end_on_request_is_cancelled_and_not_failed() {
         let nodes = [KILL, OK].into_iter().enumerate();
-        let nodes =
-            nodes.map(|(order, exit)| NodeEnd { exit: Some(exit), order, success_codes: vec![0] }).collect();
+        let nodes = nodes
+            .map(|(order, exit)| NodeEnd { exit: Some(exit), order, asked: false, success_codes: vec![0] })
+            .collect();
         let judgement = PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: true }.judge();
         assert_eq!(judgement.pipeline, PipelineVerdict::Cancelled);
         assert_eq!(judgement.nodes, [NodeVerdict::Cancelled, NodeVerdict::Ok]);
@@ -195,7 +228,7 @@ mod tests {
 
     #[test]
     fn other_success_codes_count() {
-        let node = |exit, success_codes| NodeEnd { exit: Some(exit), order: 0, success_codes };
+        let node = |exit, success_codes| NodeEnd { exit: Some(exit), order: 0, asked: false, success_codes };
         let end = PipelineEnd { nodes: vec![node(code(1), vec![0, 1])], edges: vec![], cancelled: false };
         assert_eq!(end.judge().pipeline, PipelineVerdict::Ok);
     }

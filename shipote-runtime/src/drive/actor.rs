@@ -8,161 +8,29 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shipote_card::{WorkspaceId, WorkspaceSpec};
-use shipote_snapshot::{Counters, Desired};
+use shipote_snapshot::Desired;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::environment;
-use super::unit::{Kind, ProcessEnd, Unit};
+use super::message::{Action, Ask, Begin, Internal, Origin, Report, StartFailure, WorkspaceHandle};
+use super::unit::{Kind, Unit};
 use super::wiring::{self, Launch, LaunchError};
 use crate::decide::discern::{Discerned, discern};
-use crate::decide::isolation::Refusal;
 use crate::decide::stats::Meter;
 use crate::decide::supervisor::{Effect, Input, Outcome};
 use crate::host::counters::{self, CounterSource};
-use crate::host::init::protocol::{FromInit, StepFailure};
-use crate::host::launch::{Body, IncarnateError, Incarnator, ended};
-use crate::host::logs::Logs;
+use crate::host::init::protocol::FromInit;
+use crate::host::launch::{Body, ended};
 use crate::host::relay::{Observer, Relay};
 use crate::host::{clock, sys};
 use crate::view::{
-    Effective, Exit, LaunchFailure, UnitPhase, WorkspaceDetail, WorkspacePhase, WorkspaceStats, WorkspaceView,
+    Effective, Exit, UnitPhase, WorkspaceDetail, WorkspacePhase, WorkspaceStats, WorkspaceView,
 };
 
 /// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Ended commands of `exec` that are still shown.
 const ENDED_EXECS_SHOWN: usize = 16;
-
-/// Why something did not start.
-#[derive(Debug, Clone)]
-pub(super) enum StartFailure {
-    /// The host can't hold what the card asks for.
-    Refused(Refusal),
-    /// A step failed.
-    Launch(LaunchFailure),
-    /// Variables that only a caller can pass are missing.
-    NeedsEnv(Vec<String>),
-    /// The workspace is ending.
-    Ending,
-}
-
-impl From<IncarnateError> for StartFailure {
-    fn from(error: IncarnateError) -> Self {
-        match error {
-            IncarnateError::Refused(refusal) => Self::Refused(refusal),
-            IncarnateError::Step(failure) => Self::Launch(failure.into()),
-            IncarnateError::Io(error) => Self::Launch(StepFailure::new("ws_init", "", &error).into()),
-        }
-    }
-}
-
-/// What is asked of the actor.
-pub(super) enum Ask {
-    /// Add a unit, in place of one with the same id that is not running, and start it.
-    Start { unit: Box<Unit>, begin: Begin, reply: oneshot::Sender<Result<(), StartFailure>> },
-    /// Act on a unit; answered when the effect is true.
-    Act { unit: String, action: Action, reply: oneshot::Sender<Result<(), StartFailure>> },
-    /// Show everything.
-    View { reply: oneshot::Sender<WorkspaceDetail> },
-    /// Attach an observer to an edge.
-    Observe { unit: String, edge: usize, reply: oneshot::Sender<std::io::Result<Observer>> },
-    /// End every unit, then the workspace's processes altogether.
-    End { kill: bool },
-}
-
-/// How a unit is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begin {
-    /// On request, unless it runs.
-    Start,
-    /// On request, in place of the present run.
-    Restart,
-    /// Goes on with the restarts of an earlier life of the daemon, after this many milliseconds.
-    Resume(u64),
-}
-
-/// What can be done to a unit.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Action {
-    Stop { kill: bool },
-    Signal(i32),
-}
-
-/// What the actor tells the manager.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A unit's policy counters or its end are to be remembered.
-    Unit { workspace: WorkspaceId, id: String, counters: Counters, settled: bool },
-    /// A sample was taken.
-    Sample { workspace: WorkspaceId, stats: WorkspaceStats },
-    /// Something happened.
-    Event { workspace: WorkspaceId, kind: &'static str, object: String, data: serde_json::Value },
-    /// The actor has ended, and nothing of the workspace is alive.
-    Ended { workspace: WorkspaceId, detail: Box<WorkspaceDetail>, unexpected: bool },
-}
-
-/// The manager's end of an actor.
-#[derive(Debug, Clone)]
-pub(super) struct WorkspaceHandle {
-    pub(super) asks: mpsc::Sender<Ask>,
-    /// Counts up with every change.
-    pub(super) changed: watch::Receiver<u64>,
-    /// True once nothing of the workspace is alive.
-    pub(super) gone: watch::Receiver<bool>,
-}
-
-impl WorkspaceHandle {
-    /// Asks for everything about the workspace; none when it is gone.
-    pub(super) async fn view(&self) -> Option<WorkspaceDetail> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::View { reply }).await.ok()?;
-        answer.await.ok()
-    }
-
-    /// Ends the workspace and waits until nothing of it is alive.
-    pub(super) async fn end(&self, kill: bool) {
-        // An actor that is gone has ended already.
-        let _ = self.asks.send(Ask::End { kill }).await;
-        let _ = self.gone.clone().wait_for(|gone| *gone).await;
-    }
-
-    pub(super) async fn start(&self, unit: Unit, begin: Begin) -> Result<(), StartFailure> {
-        let (reply, answer) = oneshot::channel();
-        let ask = Ask::Start { unit: Box::new(unit), begin, reply };
-        self.asks.send(ask).await.map_err(|_| StartFailure::Ending)?;
-        answer.await.unwrap_or(Err(StartFailure::Ending))
-    }
-
-    pub(super) async fn act(&self, unit: &str, action: Action) -> Result<(), StartFailure> {
-        let (reply, answer) = oneshot::channel();
-        let ask = Ask::Act { unit: unit.to_owned(), action, reply };
-        self.asks.send(ask).await.map_err(|_| StartFailure::Ending)?;
-        answer.await.unwrap_or(Err(StartFailure::Ending))
-    }
-}
-
-/// What an actor is made with.
-pub(super) struct Origin {
-    pub(super) id: WorkspaceId,
-    pub(super) spec: WorkspaceSpec,
-    pub(super) ephemeral: bool,
-    /// When its time to live ends, in milliseconds since the Unix epoch.
-    pub(super) expires_at_ms: Option<u64>,
-    pub(super) incarnator: Arc<Incarnator>,
-    pub(super) logs: Logs,
-    pub(super) reports: mpsc::UnboundedSender<Report>,
-}
-
-/// What comes back to the actor from its own tasks and threads.
-pub(super) enum Internal {
-    /// The nested init of this run has ended, and the kernel has ended everything below it.
-    NestGone { unit: String, generation: u64 },
-    /// Nothing of this run is alive, and all it wrote has been carried.
-    RunGone { unit: String, generation: u64 },
-    /// The first bytes of an edge.
-    Window { unit: String, generation: u64, relay_edge: usize, bytes: Vec<u8>, complete: bool },
-}
 
 /// When a waiting request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,7 +197,12 @@ impl Actor {
             }
             Ask::Act { unit, action, reply } => self.act(unit, action, reply, body).await,
             // As above: an answer that nobody waits for is not missed.
-            Ask::View { reply } => drop(reply.send(self.detail())),
+            Ask::View { reply } => {
+                for unit in self.units.values_mut() {
+                    unit.remember_counters();
+                }
+                drop(reply.send(self.detail()));
+            }
             Ask::Observe { unit, edge, reply } => drop(reply.send(self.observe(&unit, edge))),
             Ask::End { kill } => self.begin_end(kill, body).await,
         }
@@ -586,10 +459,22 @@ impl Actor {
     /// A supervised pipeline with a failed node is not left half alive: the rest is asked to end, and the whole
     /// starts again.
     fn ask_rest_to_end(&mut self, id: &str) {
-        if let Some(run) = self.units.get_mut(id).and_then(|unit| unit.run.as_mut()) {
-            for process in run.processes.iter().filter(|process| process.end.is_none()) {
-                signal_process(process, libc::SIGTERM);
-            }
+        let Some(unit) = self.units.get_mut(id) else { return };
+        let grace = Duration::from_millis(unit.supervisor.terms().1);
+        let Some(run) = &mut unit.run else { return };
+        let mut asked = false;
+        for process in run.processes.iter_mut().filter(|process| process.end.is_none() && !process.asked) {
+            process.asked = true;
+            asked = true;
+            signal_process(process, libc::SIGTERM);
+        }
+        if asked {
+            let (internal, unit, generation) = (self.internal.clone(), id.to_owned(), run.generation);
+            tokio::spawn(async move {
+                tokio::time::sleep(grace).await;
+                // The actor outlives its runs.
+                let _ = internal.send(Internal::RestOverdue { unit, generation });
+            });
         }
     }
 
@@ -682,6 +567,12 @@ impl Actor {
                 if unit.run.as_ref().is_some_and(|run| run.generation == generation) {
                     unit.all_processes_lost();
                     self.close_if_ended(&id);
+                }
+            }
+            Internal::RestOverdue { unit: id, generation } => {
+                let run = self.units.get(&id).and_then(|unit| unit.run.as_ref());
+                if let Some(run) = run.filter(|run| run.generation == generation && !run.closing) {
+                    wiring::kill_run(run);
                 }
             }
             Internal::RunGone { unit: id, generation } => {
@@ -874,68 +765,5 @@ fn signal_processes(unit: &mut Unit, signal: i32) {
     }
     for process in &run.processes {
         signal_process(process, signal);
-    }
-}
-
-impl Unit {
-    fn process_ended(&mut self, process: usize, exit: Exit, cpu_usec: u64, max_rss_bytes: Option<u64>) {
-        let Some(run) = &mut self.run else { return };
-        let order = run.ended_count;
-        if let Some(process) = run.processes.get_mut(process)
-            && process.end.is_none()
-        {
-            process.end = Some(ProcessEnd { exit, order, cpu_usec, max_rss_bytes });
-            run.ended_count += 1;
-        }
-    }
-
-    fn all_processes_lost(&mut self) {
-        let count = self.run.as_ref().map_or(0, |run| run.processes.len());
-        for process in 0..count {
-            self.process_ended(process, Exit { code: None, signal: Some(libc::SIGKILL) }, 0, None);
-        }
-    }
-
-    /// Tells whether a supervised pipeline has a node that failed by itself while others still run.
-    fn must_cancel_rest(&self) -> bool {
-        let Kind::Pipeline { spec, .. } = &self.kind else { return false };
-        let Some(run) = &self.run else { return false };
-        spec.restart_on_failure
-            && run.processes.iter().zip(&spec.nodes).any(|(process, node)| {
-                process.end.is_some_and(|end| match end.exit {
-                    Exit { code: Some(code), .. } => {
-                        code != 141 && !node.success_codes.iter().any(|ok| i32::from(*ok) == code)
-                    }
-                    Exit { signal, .. } => signal != Some(libc::SIGPIPE),
-                })
-            })
-    }
-
-    fn set_discerned(
-        &mut self,
-        generation: u64,
-        relay_edge: usize,
-        found: &Discerned,
-    ) -> Option<Vec<String>> {
-        let Kind::Pipeline { spec, .. } = &self.kind else { return None };
-        let run = self.run.as_mut().filter(|run| run.generation == generation)?;
-        let mut names = Vec::new();
-        for (edge, live) in spec.edges.iter().zip(&mut run.edges) {
-            if live.relay_index == Some(relay_edge) {
-                live.discerned = Some(found.clone());
-                names.push(format!("{}..{}", edge.source(), edge.target()));
-            }
-        }
-        Some(names)
-    }
-
-    fn remember_counters(&mut self) {
-        for process in self.run.iter_mut().flat_map(|run| &mut run.processes) {
-            if let Some(pid) = process.pid.filter(|_| process.end.is_none()) {
-                process.bytes_written = counters::bytes_written(pid).or(process.bytes_written);
-                let rss = counters::process(pid).map(|counted| counted.rss_bytes);
-                process.seen_rss_bytes = process.seen_rss_bytes.max(rss);
-            }
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::actor::{Action, WorkspaceHandle};
+use super::message::{Action, WorkspaceHandle};
 use super::session::{Frame, Input, SessionEnd};
 use crate::view::{CommandView, PipelineVerdict, UnitPhase, WorkspaceDetail};
 

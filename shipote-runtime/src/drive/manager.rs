@@ -13,7 +13,8 @@ use shipote_card::{Problem, WorkspaceId};
 use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::actor::{Origin, Report, StartFailure, WorkspaceHandle, start};
+use super::actor::start;
+use super::message::{Origin, Report, StartFailure, WorkspaceHandle};
 use crate::decide::isolation::Refusal;
 use crate::decide::names::{Named, Unresolved, resolve};
 use crate::host::clock;

@@ -4,6 +4,7 @@ mod actor;
 mod environment;
 mod follow;
 pub mod manager;
+mod message;
 mod output;
 pub mod session;
 mod unit;

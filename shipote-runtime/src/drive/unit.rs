@@ -86,6 +86,8 @@ pub(super) struct Process {
     pub(super) bytes_written: Option<u64>,
     /// Most memory seen by looking at it while it ran.
     pub(super) seen_rss_bytes: Option<u64>,
+    /// Whether it was asked to end because another node had failed.
+    pub(super) asked: bool,
 }
 
 /// How a process ended.
@@ -163,6 +165,7 @@ impl Unit {
         let nodes = run.processes.iter().zip(commands).map(|(process, command)| NodeEnd {
             exit: process.end.map(|end| end.exit),
             order: process.end.map_or(usize::MAX, |end| end.order),
+            asked: process.asked,
             success_codes: command.success_codes.clone(),
         });
         let edges = match &self.kind {
@@ -350,6 +353,75 @@ impl Unit {
                 (run, _) => self.edge_views(run.as_ref()),
             },
         })
+    }
+}
+
+impl Unit {
+    /// Records the end of a process of the present run.
+    pub(super) fn process_ended(
+        &mut self,
+        process: usize,
+        exit: Exit,
+        cpu_usec: u64,
+        max_rss_bytes: Option<u64>,
+    ) {
+        let Some(run) = &mut self.run else { return };
+        let order = run.ended_count;
+        if let Some(process) = run.processes.get_mut(process)
+            && process.end.is_none()
+        {
+            process.end = Some(ProcessEnd { exit, order, cpu_usec, max_rss_bytes });
+            run.ended_count += 1;
+        }
+    }
+
+    pub(super) fn all_processes_lost(&mut self) {
+        let count = self.run.as_ref().map_or(0, |run| run.processes.len());
+        for process in 0..count {
+            self.process_ended(process, Exit { code: None, signal: Some(libc::SIGKILL) }, 0, None);
+        }
+    }
+
+    /// Tells whether a supervised pipeline has a node that failed by itself while others still run.
+    pub(super) fn must_cancel_rest(&self) -> bool {
+        let Kind::Pipeline { spec, .. } = &self.kind else { return false };
+        let Some(run) = &self.run else { return false };
+        spec.restart_on_failure
+            && run.processes.iter().zip(&spec.nodes).any(|(process, node)| {
+                process.end.is_some_and(|end| match end.exit {
+                    Exit { code: Some(code), .. } => {
+                        code != 141 && !node.success_codes.iter().any(|ok| i32::from(*ok) == code)
+                    }
+                    Exit { signal, .. } => signal != Some(libc::SIGPIPE),
+                })
+            })
+    }
+
+    pub(super) fn set_discerned(
+        &mut self,
+        generation: u64,
+        relay_edge: usize,
+        found: &Discerned,
+    ) -> Option<Vec<String>> {
+        let Kind::Pipeline { spec, .. } = &self.kind else { return None };
+        let run = self.run.as_mut().filter(|run| run.generation == generation)?;
+        let mut names = Vec::new();
+        for (edge, live) in spec.edges.iter().zip(&mut run.edges) {
+            if live.relay_index == Some(relay_edge) {
+                live.discerned = Some(found.clone());
+                names.push(format!("{}..{}", edge.source(), edge.target()));
+            }
+        }
+        Some(names)
+    }
+
+    pub(super) fn remember_counters(&mut self) {
+        for process in self.run.iter_mut().flat_map(|run| &mut run.processes) {
+            if let Some(pid) = process.pid.filter(|_| process.end.is_none()) {
+                process.bytes_written = counters::bytes_written(pid).or(process.bytes_written);
+                process.seen_rss_bytes = process.seen_rss_bytes.max(counters::peak_rss(pid));
+            }
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use shipote_card::{CommandRef, DiscernPolicy, PipelineSpec, TapMode, WorkspaceId
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::actor::Internal;
 use super::environment::{self, Missing};
+use super::message::Internal;
 use super::output::{self, Sink};
 use super::session::Frame;
 use super::unit::{Kind, LiveEdge, Process, Run, Unit, edge_tap};

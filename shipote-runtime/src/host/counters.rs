@@ -58,6 +58,13 @@ pub fn process(pid: i32) -> Option<ProcessCounters> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Reads the most memory that a process has had since it executed its program (`VmHWM`, proc_pid_status(5)), in
+/// bytes; none where it has ended.
+#[must_use]
+pub fn peak_rss(pid: i32) -> Option<u64> {
+    keyed_text(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:").map(|kib| kib * 1024)
+}
+
 /// Reads how many bytes a process has written so far (`wchar`, proc_pid_io(5)): an estimate of what went into the
 /// edge that it feeds.
 #[must_use]

@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::broadcast;
 
-use crate::drive::actor::{Ask, WorkspaceHandle};
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager};
+use crate::drive::message::{Ask, WorkspaceHandle};
 use crate::host::clock;
 use crate::host::relay::Observer;
 use crate::view::{

@@ -6,9 +6,9 @@ use std::time::Duration;
 use shipote_card::{Problem, WorkspaceId};
 use shipote_snapshot::{Desired, ShipoteSnapshot};
 
-use crate::drive::actor::Begin;
 use crate::drive::environment::daemon_as_caller;
 use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager, hydrated};
+use crate::drive::message::Begin;
 use crate::drive::unit::Unit;
 use crate::host::clock;
 

@@ -12,9 +12,9 @@ use shipote_snapshot::{CommandEntry, Counters, Desired, LivePipelineEntry, Shipo
 use tokio::sync::mpsc;
 
 use super::workspace::{end, judge, new_workspace_id};
-use crate::drive::actor::{Begin, StartFailure, WorkspaceHandle};
 use crate::drive::follow::{Followed, run_session};
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager};
+use crate::drive::message::{Begin, StartFailure, WorkspaceHandle};
 use crate::drive::session::{Caller, FRAMES_IN_FLIGHT, Frame, Input, Session};
 use crate::drive::unit::{Attachment, Kind, Unit, idle_unit};
 use crate::host::clock;
@@ -176,7 +176,7 @@ impl WorkspaceManager {
         };
         for id in dropped {
             // A unit that the actor does not know is not running.
-            let _ = handle.act(&id, crate::drive::actor::Action::Stop { kill: false }).await;
+            let _ = handle.act(&id, crate::drive::message::Action::Stop { kill: false }).await;
         }
         let (session, wires, attachment) = session();
         let attachment = attach.then_some(attachment);

@@ -6,8 +6,8 @@ use shipote_card::WorkspaceId;
 use shipote_snapshot::Desired;
 
 use crate::decide::names::{Named, resolve};
-use crate::drive::actor::{Action, Begin, WorkspaceHandle};
 use crate::drive::manager::{Core, ErrorKind, ManagerError, WorkspaceManager, unresolved};
+use crate::drive::message::{Action, Begin, WorkspaceHandle};
 use crate::drive::session::Caller;
 use crate::drive::unit::{Kind, Unit, idle_unit};
 use crate::view::UnitPhase;

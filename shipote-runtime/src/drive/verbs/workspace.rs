@@ -1,13 +1,18 @@
 //! Declaring: workspaces and saved pipelines.
 
+use std::time::Duration;
+
 use shipote_card::{Card, PipelineSpec, Problem, WorkspaceId, WorkspaceSpec};
 use shipote_snapshot::{Desired, PipelineEntry, WorkspaceEntry};
 
 use crate::decide::names::{Named, resolve};
-use crate::drive::actor::WorkspaceHandle;
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager, unresolved};
+use crate::drive::message::WorkspaceHandle;
 use crate::host::clock;
 use crate::view::{SavedPipelineView, WorkspaceView};
+
+/// Time between asking and killing the processes of a workspace that is removed.
+const REMOVE_GRACE: Duration = Duration::from_millis(500);
 
 /// Refuses a card with mistakes, and one that names what this release does not do.
 pub(super) fn judge(card: &Card) -> Result<(), ManagerError> {
@@ -55,7 +60,7 @@ impl WorkspaceManager {
         .await?
     }
 
-    /// Forgets a workspace and everything declared in it; ends what runs.
+    /// Forgets a workspace and everything declared in it; ends what runs, by force after half a second.
     ///
     /// # Errors
     ///
@@ -72,7 +77,12 @@ impl WorkspaceManager {
                 })
             })
             .await??;
-        end(handle, false).await;
+        if let Some(handle) = handle {
+            // What is removed is not worth a long farewell.
+            if tokio::time::timeout(REMOVE_GRACE, handle.end(false)).await.is_err() {
+                handle.end(true).await;
+            }
+        }
         self.ask(move |core| Box::pin(async move { core.forget_workspace(id).await })).await??;
         Ok(id)
     }

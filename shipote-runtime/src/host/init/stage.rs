@@ -183,6 +183,10 @@ fn prepare(setup: &Setup) -> Result<Vec<StepFailure>, StepFailure> {
     if !setup.namespaces.pid {
         sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1)
             .map_err(|error| StepFailure::new("subreaper", "", &error))?;
+        // Its processes see the daemon's pid, and may have its uid.
+        if let Err(error) = sys::scope_signals() {
+            missing.push(StepFailure::new("signals_to_the_daemon", "refused", &error));
+        }
     }
     // Last, since it takes /proc/self away from an ordinary user: nobody may read or trace this process.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).map_err(|error| StepFailure::new("undumpable", "", &error))?;
