@@ -10,8 +10,8 @@ use crate::view::Effective;
 /// What the host was found to be able to do, by doing it once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostAbilities {
-    /// Whether the daemon is the host's root.
-    pub root: bool,
+    /// Whether namespaces are made without a user namespace of their own.
+    pub privileged: bool,
     /// Error number per namespace that can't be made; absent means it can.
     pub namespace_errors: Vec<(String, i32)>,
     /// Why there is no cgroup to put processes in; none means there is one.
@@ -80,7 +80,7 @@ impl HostAbilities {
         // Without a cgroup there is nothing to be the root of.
         granted.cgroup &= cgroup;
         let any = granted.pid || granted.mount || granted.ipc || granted.uts || granted.cgroup;
-        let user_namespace = any && !self.root;
+        let user_namespace = any && !self.privileged;
         effective.push(Effective {
             layer: "cgroup".to_string(),
             requested: "own".to_string(),
@@ -110,7 +110,7 @@ impl HostAbilities {
             enforced: held_by.to_string(),
             reason: String::new(),
         });
-        let nest_groups = !cgroup && self.namespace_error("pid").is_none() && (self.root || any);
+        let nest_groups = !cgroup && self.namespace_error("pid").is_none() && (self.privileged || any);
         Ok(Plan { namespaces: granted, user_namespace, cgroup, nest_groups, effective })
     }
 }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn root_with_cgroups_gets_everything() {
-        let host = HostAbilities { root: true, ..HostAbilities::default() };
+        let host = HostAbilities { privileged: true, ..HostAbilities::default() };
         let plan = host.plan(Namespaces::default(), Containment::Required).unwrap();
         assert!(!plan.user_namespace && plan.cgroup && !plan.nest_groups);
         insta::assert_snapshot!(enforced(&plan), @"pid_namespace=own mount_namespace=own ipc_namespace=own uts_namespace=own cgroup_namespace=own cgroup=own containment=pid_namespace");

@@ -82,7 +82,7 @@ impl Incarnator {
         let namespace_errors =
             found.namespaces.into_iter().filter(|(_, errno)| *errno != 0).collect::<Vec<_>>();
         let abilities = HostAbilities {
-            root: nix::unistd::geteuid().is_root(),
+            privileged: found.privileged,
             namespace_errors,
             cgroup_missing: cgroups.as_ref().err().cloned(),
         };

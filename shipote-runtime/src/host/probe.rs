@@ -15,6 +15,8 @@ use super::sys::{self, Cloned};
 pub struct Found {
     /// Error number by name: `user`, `pid`, `mount`, `ipc`, `uts`, `cgroup`, `net`.
     pub namespaces: Vec<(String, i32)>,
+    /// Whether the others are made without a user namespace: root may lack the capability, as in a container.
+    pub privileged: bool,
 }
 
 const NAMESPACES: [(&str, i32); 6] = [
@@ -40,12 +42,13 @@ pub fn run(exe: &Path) -> io::Result<Found> {
 #[must_use]
 pub fn main() -> ExitCode {
     use io::Write;
-    let user = if nix::unistd::geteuid().is_root() { 0 } else { libc::CLONE_NEWUSER };
+    let privileged = attempt(libc::CLONE_NEWPID) == 0;
+    let user = if privileged { 0 } else { libc::CLONE_NEWUSER };
     let mut namespaces = vec![("user".to_owned(), attempt(libc::CLONE_NEWUSER))];
     for (name, flag) in NAMESPACES {
         namespaces.push((name.to_owned(), attempt(flag | user)));
     }
-    let answer = serde_json::to_vec(&Found { namespaces }).unwrap_or_default();
+    let answer = serde_json::to_vec(&Found { namespaces, privileged }).unwrap_or_default();
     match io::stdout().write_all(&answer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
