@@ -49,7 +49,7 @@ pub struct Problem {
     /// What is wrong, as a sentence fragment without a final stop.
     pub message: String,
     /// What to do about it; empty where there is nothing to add.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub hint: String,
     /// Other places that belong to it, such as the first of two equal keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -98,6 +98,7 @@ Examples:
     /// Print what commands and nodes wrote
     #[command(after_help = "\
 NAME is a workspace (everything in it), workspace/command, workspace/pipeline or workspace/pipeline/node.
+-f ends when the workspace is removed, or on Ctrl-C; it outlives the daemon, and goes on with the next one.
 
 Examples:
   shipote logs web

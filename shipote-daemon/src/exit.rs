@@ -1,6 +1,7 @@
 //! Failures and exit codes: the only place that turns an error into a sentence, a hint and a number.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ use shipote_card::{Problem, Severity};
 use shipote_runtime::ManagerError;
 use shipote_runtime::host::store::StoreError;
 use shipote_runtime::view::LaunchFailure;
+
+use crate::hints;
 
 /// Exit code of `run` and `exec` when the command hit its time limit.
 pub const TIMEOUT: u8 = 124;
@@ -163,7 +166,7 @@ pub struct Failure {
     pub code: Code,
     /// The object and the cause, as a sentence fragment without a final stop.
     pub message: String,
-    /// What to do next; empty where nothing helps.
+    /// What to do next.
     #[serde(default)]
     pub hint: String,
     /// Everything that is wrong with what was declared.
@@ -190,12 +193,12 @@ pub struct SourceText {
 }
 
 impl Failure {
-    /// Makes a failure of a kind with its sentence.
+    /// Makes a failure of a kind with its sentence, and the next step that is usual for the kind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
-            hint: String::new(),
+            hint: hints::of_code(code).to_owned(),
             problems: Vec::new(),
             candidates: Vec::new(),
             launch: None,
@@ -203,10 +206,13 @@ impl Failure {
         }
     }
 
-    /// Adds what to do next.
+    /// Says what to do next, where more is known than the kind of failure; an empty text knows nothing.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        let hint = hint.into();
+        if !hint.is_empty() {
+            self.hint = hint;
+        }
         self
     }
 
@@ -234,6 +240,7 @@ impl Failure {
             _ => Code::Failed,
         };
         Self::new(code, format!("{doing} {}: {}", path.display(), plain(error)))
+            .hint(hints::of_file(path, error))
     }
 
     /// Makes the failure of a document with problems.
@@ -246,6 +253,7 @@ impl Failure {
             source: Some(Box::new(SourceText { file: file.clone(), text })),
             ..Self::new(Code::Invalid, format!("{file} has {wrong} {noun}"))
         }
+        .hint(format!("mend the card, then look again: shipote check {file}"))
     }
 
     /// Makes the failure of a process that could not be started.
@@ -356,12 +364,22 @@ pub fn newer(file: &Path, version: &str) -> Failure {
     .hint("use the shipote that wrote it; nothing was changed")
 }
 
-/// Returns the failure of a state that can't be understood.
+/// A damaged state longer than this is told without the lines around its problems.
+const EXCERPT_MAX: u64 = 64 << 20;
+
+/// Returns the failure of a state that can't be understood. Its problems are shown in the file, if it can be read.
 #[must_use]
 pub fn damaged(file: &Path, quarantined: Option<&PathBuf>, problems: Vec<Problem>) -> Failure {
     let copy = quarantined.map_or_else(String::new, |path| format!("; a copy is in {}", path.display()));
+    let bytes = match fs::metadata(file) {
+        Ok(meta) if meta.len() <= EXCERPT_MAX => fs::read(file).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     Failure {
         problems,
+        source: Some(Box::new(SourceText { file: name, text })),
         ..Failure::new(Code::StateDamaged, format!("{} can't be read as a state{copy}", file.display()))
     }
     .hint(format!("shipote state verify {} lists every problem; the file was left as it is", file.display()))
@@ -410,7 +428,7 @@ impl From<ManagerError> for Failure {
                     .hint("use the label, or more of the id")
             }
             ManagerError::Conflict(_) => {
-                let hint = conflict_hint(&message);
+                let hint = hints::of_conflict(&message);
                 Self::new(Code::Conflict, message).hint(hint)
             }
             ManagerError::Invalid { problems } => Self { problems, ..Self::new(Code::Invalid, message) }
@@ -427,19 +445,6 @@ impl From<ManagerError> for Failure {
             ManagerError::Closed => Self::new(Code::Closing, message)
                 .hint("try again; shipote up and shipote run start a new one"),
         }
-    }
-}
-
-/// What can be done about a contradiction, where its text tells.
-fn conflict_hint(message: &str) -> &'static str {
-    if message.contains("pipeline") && message.ends_with("is running") {
-        "--replace stops it first; shipote pipeline stop ends it"
-    } else if message.contains("can't be tapped") {
-        "declare it with tap = \"ready\", or start the pipeline with shipote pipeline run --tap"
-    } else if message.contains("time to live") {
-        "shipote ws rm forgets it; then it can be declared again"
-    } else {
-        ""
     }
 }
 

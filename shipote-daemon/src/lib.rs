@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod daemon;
 pub mod exit;
+pub mod hints;
 pub mod offline;
 pub mod place;
 pub mod render;

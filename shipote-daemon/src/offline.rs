@@ -4,10 +4,13 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec};
 use shipote_runtime::WorkspaceStats;
 use shipote_runtime::decide::names::{Named, Unresolved, resolve};
+use shipote_runtime::drive::manager::SAMPLES_KEPT;
+use shipote_runtime::host::samples;
 use shipote_runtime::view::{
     CommandView, EdgeView, Exit, NodeView, PipelineView, SavedPipelineView, StatsSource, UnitPhase,
     WorkspaceDetail, WorkspacePhase, WorkspaceView,
@@ -23,6 +26,7 @@ use crate::place::Place;
 /// The state at rest.
 #[derive(Debug)]
 pub struct Offline {
+    state_dir: PathBuf,
     snapshot: Option<ShipoteSnapshot>,
     now_ms: u64,
 }
@@ -38,7 +42,7 @@ impl Offline {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { snapshot: None, now_ms });
+                return Ok(Self { state_dir: place.state_dir.clone(), snapshot: None, now_ms });
             }
             Err(error) => return Err(Failure::file("read the state", &path, &error)),
         };
@@ -49,7 +53,7 @@ impl Offline {
         if reading.snapshot.is_none() {
             return Err(exit::damaged(&path, None, reading.problems));
         }
-        Ok(Self { snapshot: reading.snapshot, now_ms })
+        Ok(Self { state_dir: place.state_dir.clone(), snapshot: reading.snapshot, now_ms })
     }
 
     fn workspace_entries(&self) -> &[WorkspaceEntry] {
@@ -147,7 +151,7 @@ impl Offline {
             .collect()
     }
 
-    /// Returns a workspace with its kept samples.
+    /// Returns a workspace with its kept samples: those of the journal, before them what the state itself holds.
     ///
     /// # Errors
     ///
@@ -155,8 +159,8 @@ impl Offline {
     pub fn stats(&self, name: &str) -> Result<(WorkspaceView, Vec<WorkspaceStats>), Failure> {
         let view = self.workspace(name)?.workspace;
         let entry = self.workspace_entries().iter().find(|entry| entry.id == view.id);
-        let history = entry.map_or_else(Vec::new, |entry| entry.stats_history.iter().map(sample).collect());
-        Ok((view, history))
+        let journal = samples::read(&self.state_dir, SAMPLES_KEPT).remove(&view.id).unwrap_or_default();
+        Ok((view, joined(entry.map_or(&[], |entry| &entry.stats_history), journal)))
     }
 
     fn workspace_view(&self, entry: &WorkspaceEntry) -> WorkspaceView {
@@ -298,6 +302,10 @@ fn argv(payload: &Payload) -> Vec<String> {
     }
 }
 
+fn at_rest() -> StatsSource {
+    StatsSource { memory: "persisted".to_owned(), cpu: "persisted".to_owned() }
+}
+
 fn sample(stats: &PersistedStats) -> WorkspaceStats {
     WorkspaceStats {
         at_ms: stats.at_ms,
@@ -309,8 +317,20 @@ fn sample(stats: &PersistedStats) -> WorkspaceStats {
         cpu_percent: stats.cpu_percent,
         cpu_cores: stats.cpu_cores,
         uptime_ms: stats.uptime_ms,
-        source: StatsSource { memory: "persisted".to_owned(), cpu: "persisted".to_owned() },
+        source: at_rest(),
     }
+}
+
+/// Puts the samples of the state before those of the journal, which has the newest of them too.
+fn joined(persisted: &[PersistedStats], journal: Vec<WorkspaceStats>) -> Vec<WorkspaceStats> {
+    let first = journal.first().and_then(|stats| stats.at_ms);
+    let earlier =
+        persisted.iter().filter(|stats| first.is_none_or(|first| stats.at_ms.is_none_or(|at| at < first)));
+    let mut all: Vec<WorkspaceStats> = earlier.map(sample).chain(journal).collect();
+    for stats in &mut all {
+        stats.source = at_rest();
+    }
+    all
 }
 
 fn named(id: &str, label: &str) -> Named {
@@ -325,17 +345,47 @@ fn named(id: &str, label: &str) -> Named {
 pub fn find(kind: &str, all: &[Named], name: &str) -> Result<usize, Failure> {
     resolve(all, name).map_err(|unresolved| match unresolved {
         Unresolved::NotFound { nearest } => {
-            let failure = Failure::new(Code::NotFound, format!("no {kind} is called {name}"));
+            let failure = Failure::new(Code::NotFound, format!("no {kind} is called `{name}`"));
             match nearest {
-                Some(nearest) => failure.hint(format!("did you mean {nearest}?")),
+                Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
                 None => failure.hint("shipote ws ls and shipote ps -a list what there is"),
             }
         }
         Unresolved::Ambiguous(candidates) => {
-            let mut failure = Failure::new(Code::Ambiguous, format!("{name} stands for several {kind}s"))
-                .hint("use the label, or more of the id");
+            let mut failure = Failure::new(
+                Code::Ambiguous,
+                format!("`{name}` could be any of {} ({kind})", candidates.len()),
+            )
+            .hint("use the label, or more of the id");
             failure.candidates = candidates;
             failure
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_follows_what_the_state_holds_of_earlier_moments() {
+        let persisted = |at_ms| PersistedStats {
+            at_ms,
+            commands_alive: 1,
+            commands_total: 1,
+            rss_bytes: None,
+            rss_peak_bytes: None,
+            cpu_usec: None,
+            cpu_percent: None,
+            cpu_cores: 2,
+            uptime_ms: 5,
+        };
+        let state = [persisted(None), persisted(Some(10)), persisted(Some(20))];
+        let moments = |journal: &[u64]| {
+            let journal = journal.iter().map(|at| sample(&persisted(Some(*at)))).collect();
+            joined(&state, journal).iter().map(|stats| stats.at_ms).collect::<Vec<_>>()
+        };
+        assert_eq!(moments(&[20, 30]), [None, Some(10), Some(20), Some(30)]);
+        assert_eq!(moments(&[]), [None, Some(10), Some(20)]);
+    }
 }

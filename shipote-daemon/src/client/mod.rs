@@ -143,9 +143,12 @@ impl Client {
             Err(_) => Failure::new(Code::Protocol, format!("the daemon answered {status} without a reason")),
         };
         Err(match other_version {
-            Some(version) if failure.hint.is_empty() => failure
-                .hint(format!("the daemon is shipote {version}, this is {}", env!("CARGO_PKG_VERSION"))),
-            _ => failure,
+            Some(version) => {
+                let own = env!("CARGO_PKG_VERSION");
+                let hint = format!("{} (the daemon is shipote {version}, this is {own})", failure.hint);
+                failure.hint(hint)
+            }
+            None => failure,
         })
     }
 

@@ -43,8 +43,6 @@ pub fn document(problem: &Problem, file: Option<&str>) -> Value {
     let mut value = json!(problem);
     if let (Some(object), Some(file)) = (value.as_object_mut(), file) {
         object.insert("file".to_owned(), json!(file));
-        // Scripts get the member in any case.
-        object.entry("hint").or_insert_with(|| json!(""));
     }
     value
 }
@@ -65,28 +63,30 @@ pub fn report(problem: &Problem, source: Option<&SourceText>, paint: Paint) -> S
         Severity::Error | Severity::Fatal => paint.red(&head),
     };
     let mut text = format!("{head}: {}\n", problem.message);
+    // The arrow stands a column before the bar, whatever the width of the line's number.
+    let gutter = " ".repeat(problem.place.line.max(1).to_string().len() + 1);
     let Some(source) = source else {
         if problem.place.line > 0 {
-            let _ = writeln!(text, "  --> {}:{}", problem.place.line, problem.place.column);
+            let _ = writeln!(text, "{gutter}--> {}:{}", problem.place.line, problem.place.column);
         } else if !problem.place.pointer.is_empty() {
-            let _ = writeln!(text, "  --> {}", problem.place.pointer);
+            let _ = writeln!(text, "{gutter}--> {}", problem.place.pointer);
         }
         if !problem.hint.is_empty() {
-            let _ = writeln!(text, "   = {}", problem.hint);
+            let _ = writeln!(text, "{gutter} = {}", problem.hint);
         }
         return text;
     };
     if problem.place.line == 0 {
-        let _ = writeln!(text, "  --> {}", source.file);
+        let _ = writeln!(text, "{gutter}--> {}", source.file);
         if !problem.hint.is_empty() {
-            let _ = writeln!(text, "   = {}", problem.hint);
+            let _ = writeln!(text, "{gutter} = {}", problem.hint);
         }
         return text;
     }
-    let _ = writeln!(text, "  --> {}:{}:{}", source.file, problem.place.line, problem.place.column);
+    let _ = writeln!(text, "{gutter}--> {}:{}:{}", source.file, problem.place.line, problem.place.column);
     text.push_str(&excerpt(problem, &source.text, paint));
     for related in &problem.related {
-        let _ = writeln!(text, "   = see also {}:{}:{}", source.file, related.line, related.column);
+        let _ = writeln!(text, "{gutter} = see also {}:{}:{}", source.file, related.line, related.column);
     }
     text
 }

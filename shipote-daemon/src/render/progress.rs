@@ -1,9 +1,9 @@
-//! How it goes, as lines for a stream that can't be redrawn: one at once, one per change, and otherwise at most one
+//! How it goes, as lines for a stream that can't be redrawn: one at once, one per end, and otherwise at most one
 //! every two seconds.
 
 use std::collections::BTreeMap;
 
-use shipote_runtime::view::{NodeVerdict, UnitPhase, WorkspaceDetail};
+use shipote_runtime::view::{CommandView, NodeView, UnitPhase, WorkspaceDetail};
 
 use super::dag::{exit_text, phase_text};
 use super::quantity::{counted, size};
@@ -15,9 +15,17 @@ const SPACING_MS: u64 = 2_000;
 /// What was said already.
 #[derive(Debug, Default)]
 pub struct Progress {
+    /// The last news of each object, by its key.
     said: BTreeMap<String, String>,
     last_ms: Option<u64>,
     last_tally: String,
+}
+
+/// Something that happened to an object. Its key tells it from what happened before, its text says it.
+struct News {
+    name: String,
+    key: String,
+    text: String,
 }
 
 impl Progress {
@@ -25,21 +33,16 @@ impl Progress {
     pub fn look(&mut self, detail: &WorkspaceDetail, now_ms: u64) -> Vec<String> {
         let first = self.last_ms.is_none();
         let mut lines = Vec::new();
-        for (name, state) in states(detail) {
-            if self.said.get(&name) != Some(&state) {
-                // Being started is not news: what follows is.
-                if !(state == "starting" || state == "declared") {
-                    lines.push(format!("{name}: {state}"));
-                }
-                self.said.insert(name, state);
+        for News { name, key, text } in news(detail) {
+            if self.said.get(&name) != Some(&key) {
+                lines.push(format!("{name}: {text}"));
+                self.said.insert(name, key);
             }
         }
         let tally = tally(detail);
         let due = self.last_ms.is_none_or(|last| now_ms.saturating_sub(last) >= SPACING_MS);
-        if first || (due && lines.is_empty() && tally != self.last_tally) {
+        if first || (due && tally != self.last_tally) {
             lines.insert(0, format!("{}: {tally}", detail.workspace.label));
-        }
-        if !lines.is_empty() {
             self.last_ms = Some(now_ms);
             self.last_tally = tally;
         }
@@ -47,46 +50,52 @@ impl Progress {
     }
 }
 
-fn states(detail: &WorkspaceDetail) -> Vec<(String, String)> {
-    let mut states = Vec::new();
+/// Returns what has ended, or was started again. Being started is no news, and running none either.
+fn news(detail: &WorkspaceDetail) -> Vec<News> {
+    let mut all = Vec::new();
     for pipeline in &detail.pipelines {
         for node in &pipeline.nodes {
-            if node.verdict.is_none() && node.phase.is_settled() && !pipeline.phase.is_settled() {
-                // What is to be said of its end is not known yet.
-                continue;
+            if let Some(text) = end_of(node) {
+                let name = format!("{}/{}", pipeline.label, node.label);
+                all.push(News { name, key: format!("end {}", pipeline.epoch), text });
             }
-            let exit = node.exit.map(exit_text).unwrap_or_default();
-            let state = match (&node.failure, node.verdict) {
-                (Some(failure), _) => launch_text(failure),
-                (None, Some(NodeVerdict::Ok)) => format!("ok ({exit})"),
-                (None, Some(NodeVerdict::Forgiven)) => format!("ok ({exit}, forgiven)"),
-                (None, Some(NodeVerdict::Failed)) => format!("failed ({exit})"),
-                (None, Some(NodeVerdict::Cancelled)) => "cancelled".to_owned(),
-                (None, None) => phase_text(node.phase).to_owned(),
-            };
-            states.push((format!("{}/{}", pipeline.label, node.label), state));
         }
-        let state = match pipeline.phase {
-            UnitPhase::Backoff => "failed, will be started again".to_owned(),
-            phase => phase_text(phase).to_owned(),
-        };
-        states.push((pipeline.label.clone(), state));
+        if pipeline.restarts > 0 {
+            let key = format!("restart {}", pipeline.restarts);
+            let text = format!("failed, restart {}", pipeline.restarts);
+            all.push(News { name: pipeline.label.clone(), key, text });
+        }
     }
-    for command in detail.commands.iter().filter(|command| command.kind != "node") {
-        let mut state = match &command.failure {
-            Some(failure) => launch_text(failure),
-            None => phase_text(command.phase).to_owned(),
-        };
-        let is_at_rest = command.phase.is_settled() || command.phase == UnitPhase::Backoff;
-        if let Some(exit) = command.exit.filter(|_| is_at_rest) {
-            state = format!("{state} ({})", exit_text(exit));
-        }
-        if command.restarts > 0 {
-            state = format!("{state}, restart {}", command.restarts);
-        }
-        states.push((command.label.clone(), state));
+    let commands = detail.commands.iter().filter(|command| command.kind != "node");
+    all.extend(commands.filter_map(news_of));
+    all
+}
+
+/// Returns how a node ended. What is made of it is said with all the others, when the pipeline has ended.
+fn end_of(node: &NodeView) -> Option<String> {
+    match (&node.failure, node.exit) {
+        (Some(failure), _) => Some(launch_text(failure)),
+        (None, exit) => exit.map(exit_text),
     }
-    states
+}
+
+fn news_of(command: &CommandView) -> Option<News> {
+    let state = match &command.failure {
+        Some(failure) => launch_text(failure),
+        None => {
+            let exit = command.exit.map(|exit| format!(" ({})", exit_text(exit))).unwrap_or_default();
+            let phase = if command.phase.is_settled() { phase_text(command.phase) } else { "ended" };
+            format!("{phase}{exit}")
+        }
+    };
+    let name = command.label.clone();
+    if command.phase.is_settled() && command.phase != UnitPhase::Declared {
+        return Some(News { name, key: format!("{:?}", command.phase), text: state });
+    }
+    (command.restarts > 0).then(|| {
+        let number = command.restarts;
+        News { name, key: format!("restart {number}"), text: format!("{state}, restart {number}") }
+    })
 }
 
 fn tally(detail: &WorkspaceDetail) -> String {
@@ -122,7 +131,7 @@ fn tally(detail: &WorkspaceDetail) -> String {
 mod tests {
     use super::*;
     use crate::render::dag::tests::sample;
-    use shipote_runtime::view::Exit;
+    use shipote_runtime::view::{Exit, NodeVerdict};
 
     #[test]
     fn the_first_look_speaks_at_once_and_amounts_only_every_two_seconds() {
@@ -130,10 +139,8 @@ mod tests {
         let mut detail = sample();
         insta::assert_snapshot!(progress.look(&detail, 0).join("\n"), @r"
         access-log: 1 of 3 nodes running, 1 of 1 command running, 1.1 MiB through its edges
-        top-paths/unzip: ok (exit 0)
-        top-paths/sort: running
-        top-paths: running
-        web: running, restart 2
+        top-paths/unzip: exit 0
+        web: ended, restart 2
         ");
         detail.pipelines[0].edges[0].bytes = Some(9_000_000);
         assert!(progress.look(&detail, 1_900).is_empty());
@@ -142,12 +149,29 @@ mod tests {
     }
 
     #[test]
-    fn a_change_speaks_at_once() {
+    fn an_end_is_told_at_once_and_once() {
         let mut progress = Progress::default();
         let mut detail = sample();
         progress.look(&detail, 0);
+        let sort = &mut detail.pipelines[0].nodes[2];
+        sort.phase = UnitPhase::Done;
+        sort.exit = Some(Exit { code: Some(3), signal: None });
+        insta::assert_snapshot!(progress.look(&detail, 10).join("\n"), @"top-paths/sort: exit 3");
         detail.pipelines[0].nodes[2].verdict = Some(NodeVerdict::Failed);
-        detail.pipelines[0].nodes[2].exit = Some(Exit { code: Some(3), signal: None });
-        insta::assert_snapshot!(progress.look(&detail, 10).join("\n"), @"top-paths/sort: failed (exit 3)");
+        detail.pipelines[0].phase = UnitPhase::Failed;
+        assert!(progress.look(&detail, 20).is_empty());
+    }
+
+    #[test]
+    fn a_restart_is_told_when_it_is_due_and_not_again_when_it_has_happened() {
+        let mut progress = Progress::default();
+        let mut detail = sample();
+        progress.look(&detail, 0);
+        detail.commands[0].phase = UnitPhase::Backoff;
+        detail.commands[0].restarts = 3;
+        detail.commands[0].exit = Some(Exit { code: None, signal: Some(9) });
+        insta::assert_snapshot!(progress.look(&detail, 10).join("\n"), @"web: ended (SIGKILL), restart 3");
+        detail.commands[0].phase = UnitPhase::Running;
+        assert!(progress.look(&detail, 20).is_empty());
     }
 }

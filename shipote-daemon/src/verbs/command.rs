@@ -105,7 +105,8 @@ async fn go(
 /// Returns the exit code of a finished session, and what is to be said about it.
 fn outcome(opened: &Opened, end: &SessionEnd) -> (u8, Option<Failure>) {
     if end.timed_out {
-        let failure = Failure::new(Code::TimedOut, "the command was ended at its --timeout");
+        let failure = Failure::new(Code::TimedOut, "the command was ended at its --timeout")
+            .hint("a longer --timeout gives it more time");
         return (TIMEOUT, Some(failure));
     }
     if let Some(exit) = end.exit {
@@ -126,8 +127,9 @@ fn command_of(flags: &CommandFlags, argv: &[String]) -> Result<CommandRef, Failu
     let base =
         Path::new(program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let label = if base.is_empty() { "command".to_owned() } else { label_from(&base) };
-    let mut command =
-        CommandRef::from_argv(label, argv).ok_or_else(|| Failure::usage("a program is needed after --"))?;
+    let mut command = CommandRef::from_argv(label, argv).ok_or_else(|| {
+        Failure::usage("a program is needed after --").hint("shipote run -- PROGRAM ARGUMENTS")
+    })?;
     if let Some(cwd) = &flags.cwd {
         let absolute = std::path::absolute(cwd).map_err(|error| Failure::file("look at", cwd, &error))?;
         command.soma.cwd = Some(absolute.display().to_string());
@@ -160,8 +162,10 @@ fn identity(text: &str) -> Result<(u32, Option<u32>), Failure> {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    let unknown =
-        |kind: &str, name: &str| Failure::usage(format!("--user {text}: there is no {kind} {name}"));
+    let unknown = |kind: &str, name: &str| {
+        Failure::usage(format!("--user {text}: there is no {kind} {name}"))
+            .hint("getent passwd and getent group list them; a number is taken as it is")
+    };
     let (uid, own_gid) = match user.parse::<u32>() {
         Ok(uid) => {
             let known = nix::unistd::User::from_uid(uid.into()).ok().flatten();

@@ -109,10 +109,24 @@ pub async fn logs(context: &Context, args: &Logs) -> Done {
     if args.follow { follow(context, &target, tails, labelled).await } else { Ok(0) }
 }
 
-/// Prints what is written from now on, until the reader goes away.
+/// Looks at an empty place before it is asked whether its workspace is still there.
+const PATIENCE: u32 = 10;
+
+/// Prints what is written from now on, until the workspace is removed or the reader goes away.
 async fn follow(context: &Context, target: &Target, mut tails: Vec<Tail>, labelled: bool) -> Done {
+    let mut was_there = target.dir.is_dir();
+    let mut looks = 0;
     loop {
         tokio::time::sleep(POLL).await;
+        if target.dir.is_dir() {
+            was_there = true;
+        } else {
+            // Logs go with their workspace; one that never logged is asked for by its name.
+            looks = (looks + 1) % PATIENCE;
+            if was_there || (looks == 0 && !is_declared(context, target).await?) {
+                return Ok(0);
+            }
+        }
         for (label, path) in target.files()? {
             if !tails.iter().any(|tail| tail.path == path) {
                 tails.push(Tail::new(label, path));
@@ -125,6 +139,14 @@ async fn follow(context: &Context, target: &Target, mut tails: Vec<Tail>, labell
         lines.sort_by_key(|line| line.at_ms);
         print(context, &lines, labelled || tails.len() > 1)?;
     }
+}
+
+/// Tells whether the workspace of a target is still declared.
+async fn is_declared(context: &Context, target: &Target) -> Result<bool, Failure> {
+    let online = context.client.get::<Vec<WorkspaceView>>("/v1/workspaces").await;
+    let workspaces = context.or_at_rest(online, |at_rest| Ok(at_rest.workspaces()))?;
+    let id = target.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    Ok(workspaces.iter().any(|view| view.id.to_string() == id))
 }
 
 fn print(context: &Context, lines: &[Line], labelled: bool) -> Result<(), Failure> {
