@@ -2,11 +2,16 @@
 //!
 //! Several clients may do so at once. All but one of their daemons find the state directory locked and end; all
 //! clients then use the one that answers.
+//!
+//! An ordinary user's daemon is started by the user's service manager where there is one, since that delegates a
+//! part of the cgroup tree to it. Where it can't, and as root, the daemon is a child of this process in a session of
+//! its own.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +24,9 @@ use crate::wire::VersionAnswer;
 
 /// How long a new daemon may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the user's service manager may take until the daemon says something.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time between two looks for the socket.
 const LOOK: Duration = Duration::from_millis(5);
@@ -41,7 +49,10 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
     private_directory(&place.state_dir)?;
     let log = place.daemon_log();
     let start_of_log = fs::metadata(&log).map_or(0, |meta| if meta.len() > LOG_MAX { 0 } else { meta.len() });
-    let mut child = spawn(client, &log)?;
+    let mut starter = match Starter::service(client, &log) {
+        Some(service) => service,
+        None => Starter::child(client, &log)?,
+    };
     let began = Instant::now();
     let answers = loop {
         match client.get::<VersionAnswer>("/v1/version").await {
@@ -49,7 +60,13 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
             Err(failure) if failure.code == Code::NoDaemon => {}
             Err(failure) => return Err(failure),
         }
-        if let Ok(Some(status)) = child.try_wait() {
+        let ended = starter.process.try_wait().ok().flatten();
+        let said_nothing = fs::metadata(&log).map_or(0, |meta| meta.len()) == start_of_log;
+        if starter.unit.is_some() && said_nothing && (ended.is_some() || began.elapsed() > SERVICE_PATIENCE) {
+            // The service manager never got as far as the daemon.
+            starter.leave();
+            starter = Starter::child(client, &log)?;
+        } else if let Some(status) = ended {
             // Another daemon holds the directory: it is the one to wait for.
             let lost_race = status.code() == Some(i32::from(Code::Conflict.exit()));
             if !lost_race {
@@ -66,9 +83,10 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
         }
         tokio::time::sleep(LOOK).await;
     };
-    if answers.pid == child.id() {
-        out.note(&format!("started a daemon in the background (pid {}, log {})", child.id(), log.display()));
+    if starter.started(answers.pid) {
+        out.note(&format!("started a daemon in the background (pid {}, log {})", answers.pid, log.display()));
     }
+    starter.leave();
     if place.volatile {
         out.warn(&format!(
             "the state is in {}, which does not survive a reboot; set HOME or SHIPOTE_STATE_DIR",
@@ -97,40 +115,124 @@ fn is_for_the_daemon(name: &str) -> bool {
         || ["SHIPOTE_", "XDG_", "LC_", "DBUS_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn spawn(client: &Client, log: &Path) -> Result<Child, Failure> {
+/// What starts the daemon, and ends with its exit code: the daemon itself, or who waits for its unit.
+struct Starter {
+    process: Child,
+    /// Name of the unit of the user's service manager.
+    unit: Option<String>,
+}
+
+impl Starter {
+    /// Starts the daemon as a child.
+    fn child(client: &Client, log: &Path) -> Result<Self, Failure> {
+        let log_file = open_log(log)?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0("shipote")
+            .args(arguments(client))
+            .env_clear()
+            .envs(variables())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file);
+        let process = command.spawn().map_err(|error| {
+            let why = crate::exit::plain(&error);
+            Failure::new(Code::NoDaemon, format!("start a daemon in the background: {why}"))
+                .hint("shipote daemon runs one in the foreground")
+        })?;
+        Ok(Self { process, unit: None })
+    }
+
+    /// Asks the user's service manager to start the daemon; none where that is not even worth trying.
+    fn service(client: &Client, log: &Path) -> Option<Self> {
+        let runtime_dir = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+        if nix::unistd::geteuid().is_root() || !runtime_dir.join("systemd/private").exists() {
+            return None;
+        }
+        let program = std::env::current_exe().ok()?;
+        open_log(log).ok()?;
+        let unit = format!("shipote-{}.service", std::process::id());
+        let mut command = Command::new("systemd-run");
+        command
+            .args(service_options(&unit, log))
+            .args(variables().map(|(name, value)| joined("--setenv=", &[&name, OsStr::new("="), &value])))
+            .arg("--")
+            .arg(program)
+            .args(arguments(client))
+            // A Ctrl-C for this program is not meant for it.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let process = command.spawn().ok()?;
+        Some(Self { process, unit: Some(unit) })
+    }
+
+    /// Tells whether the daemon with this pid is the one that was started here.
+    fn started(&self, pid: u32) -> bool {
+        match &self.unit {
+            None => self.process.id() == pid,
+            Some(unit) => {
+                fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(unit))
+            }
+        }
+    }
+
+    /// Lets the daemon go on alone.
+    fn leave(&mut self) {
+        if self.unit.is_some() {
+            // Only who waits for the unit ends, and may have ended already.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+/// Options of systemd-run(1). `mixed`: what runs in workspaces is stopped by the daemon, with its grace.
+fn service_options(unit: &str, log: &Path) -> Vec<OsString> {
+    let mut options: Vec<OsString> =
+        ["--user", "--wait", "--collect", "--quiet"].into_iter().map(OsString::from).collect();
+    options.push(format!("--unit={unit}").into());
+    for property in ["Delegate=yes", "KillMode=mixed", "WorkingDirectory=/"] {
+        options.push(format!("--property={property}").into());
+    }
+    options.push(joined("--property=StandardError=append:", &[log.as_os_str()]));
+    options
+}
+
+fn joined(first: &str, rest: &[&OsStr]) -> OsString {
+    let mut text = OsString::from(first);
+    rest.iter().for_each(|part| text.push(part));
+    text
+}
+
+/// Arguments of a daemon in the background.
+fn arguments(client: &Client) -> Vec<OsString> {
     let place = client.place();
+    let mut arguments: Vec<OsString> = vec!["--state-dir".into(), place.state_dir.clone().into()];
+    arguments.extend(["--socket".into(), place.socket.clone().into()]);
+    arguments.extend(["daemon", "run", "--background"].map(OsString::from));
+    arguments
+}
+
+fn variables() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_for_the_daemon))
+}
+
+/// Opens the log for appending; one that has grown long is begun anew.
+fn open_log(log: &Path) -> Result<fs::File, Failure> {
     if fs::metadata(log).is_ok_and(|meta| meta.len() > LOG_MAX) {
         let old = log.with_extension("log.1");
         fs::rename(log, &old).map_err(|error| Failure::file("rename", log, &error))?;
     }
-    let log_file = OpenOptions::new()
+    OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
         .open(log)
-        .map_err(|error| Failure::file("open", log, &error))?;
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .arg0("shipote")
-        .arg("--state-dir")
-        .arg(&place.state_dir)
-        .arg("--socket")
-        .arg(&place.socket)
-        .args(["daemon", "run", "--background"])
-        .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_for_the_daemon)))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log_file);
-    command.spawn().map_err(|error| {
-        Failure::new(
-            Code::NoDaemon,
-            format!("start a daemon in the background: {}", crate::exit::plain(&error)),
-        )
-        .hint("shipote daemon runs one in the foreground")
-    })
+        .map_err(|error| Failure::file("open", log, &error))
 }
 
 /// Lines of the log that are shown when a daemon does not come up.
@@ -158,5 +260,12 @@ mod tests {
         {
             assert_eq!(is_for_the_daemon(name), kept, "{name}");
         }
+    }
+
+    #[test]
+    fn the_service_manager_delegates_and_leaves_the_workspaces_to_the_daemon() {
+        let shown = service_options("shipote-7.service", Path::new("/s/daemon.log"));
+        let shown: Vec<String> = shown.into_iter().filter_map(|option| option.into_string().ok()).collect();
+        insta::assert_snapshot!(shown.join(" "), @"--user --wait --collect --quiet --unit=shipote-7.service --property=Delegate=yes --property=KillMode=mixed --property=WorkingDirectory=/ --property=StandardError=append:/s/daemon.log");
     }
 }
