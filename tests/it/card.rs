@@ -72,7 +72,7 @@ edges = [
        | ^^^^^^^ did you mean `restart`?
 
     error[unknown_node]: there is no node `tow`
-      --> card.toml:18:24
+       --> card.toml:18:24
         |
      18 |   { from = "one", to = "tow" },
         |                        ^^^^^ did you mean `two`?
@@ -115,7 +115,7 @@ ready = { tcp = 80 }
        |            ^^ remove it; limits come with a later release
 
     error[not_in_this_release]: `ready` is not enforced in this release
-      --> card.toml:11:9
+       --> card.toml:11:9
         |
      11 | ready = { tcp = 80 }
         |         ^^^^^^^^^^^^ remove it; a command counts as ready when it runs

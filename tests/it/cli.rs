@@ -220,6 +220,7 @@ fn errors_come_with_a_hint() {
 
     $ shipote ws create --label web
     error: a workspace called `web` is there already
+    hint: shipote ws show web shows it; shipote ws rm web stops and forgets it
     [5]
 
     $ shipote stop nothing
@@ -229,6 +230,7 @@ fn errors_come_with_a_hint() {
 
     $ shipote up no-such-card.toml
     error: read the card no-such-card.toml: no such file or directory
+    hint: check the path; ls . lists what is there
     [3]
 
     $ shipote run --memory 1GiB -- true
@@ -247,7 +249,7 @@ fn errors_come_with_a_hint() {
     [2]
 
     $ shipote logs nothing
-    error: no workspace is called nothing
+    error: no workspace is called `nothing`
     hint: shipote ws ls and shipote ps -a list what there is
     [3]
 

@@ -1,6 +1,8 @@
 //! Nothing is orphaned: however a workspace ends, no process of it is left within a second.
 
-use shipote_tests::{Need, Shipote, has, until};
+use std::time::{Duration, Instant};
+
+use shipote_tests::{Need, PATIENCE, Process, Shipote, descendants, has, is_root, until, within};
 
 use crate::{ORDINARY, PAYLOAD};
 
@@ -55,6 +57,7 @@ fn card(shipote: &Shipote, pid_namespace: bool) -> String {
 fn user(user: User) -> Option<Shipote> {
     match user {
         User::Present => Some(Shipote::new(PAYLOAD)),
+        User::Ordinary if !is_root() => Some(Shipote::new(PAYLOAD)),
         User::Ordinary => has(Need::OtherUid).then(|| Shipote::as_user(PAYLOAD, ORDINARY)),
         User::OrdinaryWithCgroup => (has(Need::OtherUid) && has(Need::Cgroup)).then(|| {
             let mut shipote = Shipote::as_user(PAYLOAD, ORDINARY);
@@ -70,7 +73,14 @@ fn nothing_is_left(end: End, who: User, pid_namespace: bool) {
     let Some(mut shipote) = user(who) else { return };
     shipote.daemon_start();
     shipote.up(&card(&shipote, pid_namespace)).ok();
-    until("the hostile processes", || (shipote.marked().len() >= HOSTILE).then_some(()));
+    let there = within(PATIENCE, || (shipote.marked().len() >= HOSTILE).then_some(()));
+    assert!(
+        there.is_some(),
+        "the hostile processes are not there: {:?}\n{}\n{}",
+        shipote.marked().iter().map(|process| process.argv()).collect::<Vec<_>>(),
+        shipote.run(&["ps", "-a"]),
+        shipote.run(&["events"])
+    );
     match end {
         End::Removed => drop(shipote.run(&["ws", "rm", "hostile"]).ok()),
         End::Stopped => drop(shipote.run(&["stop", "hostile"]).ok()),
@@ -266,4 +276,55 @@ fn a_killed_init_takes_its_processes_along_and_services_come_back() {
     init.expect("a ws-init").signal(nix::sys::signal::Signal::SIGKILL);
     until("their end", || first.iter().all(|process| !process.is_alive()).then_some(()));
     until("the service", || (shipote.marked().len() >= 4).then_some(()));
+}
+
+/// Kills the daemon earlier and later in the start of a workspace: none of these moments leaves a process, and the
+/// next daemon removes what was left of the cgroups.
+#[test]
+fn a_daemon_killed_at_any_moment_of_a_start_leaves_nothing() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    shipote.up(&card(&shipote, true)).ok();
+    for step in 0..16 {
+        shipote.run(&["stop", "hostile"]).ok();
+        shipote.assert_no_orphans();
+        until("the cgroups to be removed", || shipote.cgroups().is_empty().then_some(()));
+        // A verb that starts no daemon of its own when this one is gone.
+        let client = shipote.attach(&["start", "hostile"]);
+        // Not for anything to become true: this is the moment that is tried.
+        let moment = Instant::now() + Duration::from_millis(step * 2);
+        while Instant::now() < moment {
+            std::hint::spin_loop();
+        }
+        shipote.daemon_kill9();
+        shipote.assert_no_orphans();
+        client.end();
+        shipote.daemon_start();
+    }
+}
+
+#[test]
+fn many_runs_leave_no_descriptor_no_cgroup_and_no_zombie() {
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let daemon = shipote.daemon_pid().unwrap();
+    let descriptors = || std::fs::read_dir(format!("/proc/{daemon}/fd")).unwrap().count();
+    shipote.run(&["run", "--", "true"]).ok();
+    until("the first workspace's end", || descendants(daemon).is_empty().then_some(()));
+    let before = descriptors();
+    for n in 0..20 {
+        shipote.run(&["run", "--", "sh", "-c", "true | cat"]).ok();
+        shipote.run(&["run", "--", "no-such-program"]).exits(127);
+        if n % 5 == 0 {
+            shipote.run(&["run", "--cwd", "/no/such", "--", "true"]).exits(125);
+        }
+    }
+    until("everything to be put away", || {
+        let children =
+            std::fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap_or_default();
+        let put_away =
+            descriptors() <= before + 1 && shipote.cgroups().is_empty() && children.trim().is_empty();
+        put_away.then_some(())
+    });
+    assert!(Process::of(daemon).is_some());
 }

@@ -93,7 +93,7 @@ fn verify_tells_every_problem_with_line_and_column() {
     ]), @r#"
     $ shipote state verify damaged-byte-flipped.json
     fatal[not_utf8]: the bytes are not UTF-8
-      --> damaged-byte-flipped.json:50:14
+       --> damaged-byte-flipped.json:50:14
         |
      50 |           "me�ory_high": 402653184,
         |              ^
@@ -129,17 +129,17 @@ fn verify_tells_every_problem_with_line_and_column() {
        |             ^^^^^^^
 
     warning[non_canonical_ulid]: the ULID is not in its canonical text
-      --> damaged-ids.json:10:13
+       --> damaged-ids.json:10:13
         |
      10 |     { "id": "01j9z3ndektsv4rrffq69g5faw", "spec": { "label": "lower" } },
         |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ it is read as ULID
 
     error[duplicate_id]: the id ULID stands twice
-      --> damaged-ids.json:11:13
+       --> damaged-ids.json:11:13
         |
      11 |     { "id": "ULID", "spec": { "label": "twice" } }
         |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ every entity has an id of its own
-       = see also damaged-ids.json:10:13
+        = see also damaged-ids.json:10:13
 
     damaged-ids.json: invalid — version 4, 5 errors, 1 warning
       7 workspaces, 0 commands, 0 saved pipelines, 0 live pipelines, 5 held
@@ -177,6 +177,7 @@ fn verify_tells_every_problem_with_line_and_column() {
 
     $ shipote state verify no-such-file.json
     error: read no-such-file.json: no such file or directory
+    hint: check the path; ls . lists what is there
     [3]
     "#);
 }

@@ -54,6 +54,14 @@ fn the_history_survives_a_restart() {
 }
 
 #[test]
+fn the_history_is_there_without_a_daemon() {
+    let mut shipote = served();
+    let before = sampled_and_ended(&mut shipote);
+    let kept = times(&history(&shipote));
+    assert!(before.iter().all(|time| kept.contains(time)), "{before:?} {kept:?}");
+}
+
+#[test]
 fn the_course_of_a_history_is_drawn_in_one_line() {
     let shipote = served();
     shipote.up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"sleep\", \"600\"]\n").ok();

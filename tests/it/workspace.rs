@@ -227,6 +227,32 @@ fn a_workspace_with_a_cgroup_of_the_user_s_own_cannot_reach_it_either() {
     keeper_is_out_of_reach(&shipote);
 }
 
+/// Whoever gives up a namespace does not give up the keeper: it stays out of reach, or the workspace is refused.
+#[track_caller]
+fn refused_or_out_of_reach(shipote: &Shipote, namespaces: &str) {
+    shipote.run(&["ws", "create", "--label", "makes-a-state-file"]).ok();
+    let card = format!("[workspace]\nlabel = \"open\"\nnamespaces = {{ {namespaces} }}\n");
+    shipote.file("open.toml", card);
+    let (daemon, state, socket) = (shipote.daemon_pid().unwrap(), shipote.state_file(), shipote.socket());
+    for arguments in [
+        ["try-write", state.to_str().unwrap()],
+        ["try-connect", socket.to_str().unwrap()],
+        ["try-signal", &daemon.to_string()],
+        ["try-write", "/sys/fs/cgroup/cgroup.procs"],
+        ["try-write", "/sys/fs/cgroup/unified/cgroup.procs"],
+    ] {
+        let created = shipote.run(&["up", "--detach", "open.toml"]);
+        let exec = ["exec", "open", "--", shipote.payload(), arguments[0], arguments[1]];
+        let tried = shipote.run(&exec);
+        assert!(created.code == 8 || tried.text().trim() != "done", "{arguments:?}\n{created}\n{tried}");
+    }
+}
+
+#[test]
+fn without_a_pid_namespace_the_keeper_is_out_of_reach() {
+    refused_or_out_of_reach(&served(), "pid = false");
+}
+
 #[test]
 fn an_ordinary_user_s_command_has_that_user_s_identity_and_no_capability() {
     if !has(Need::OtherUid) {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -404,6 +404,24 @@ impl Shipote {
         assert!(gone.is_some(), "left after {ORPHAN_LIMIT:?}: {}", listed(&self.orphans()));
     }
 
+    /// Returns the cgroups that the daemon has made for its workspaces, wherever the v2 tree is mounted.
+    #[must_use]
+    pub fn cgroups(&self) -> Vec<PathBuf> {
+        let entries =
+            self.cgroup_bases().into_iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+
+    /// Returns where the daemon's own cgroup would be: it is named after the state directory.
+    fn cgroup_bases(&self) -> Vec<PathBuf> {
+        let Ok(meta) = fs::metadata(self.state_dir()) else { return Vec::new() };
+        let name = format!("shipote-{:x}-{:x}", meta.dev(), meta.ino());
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
+        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|mount| Path::new(mount).join(&own));
+        roots.into_iter().chain(self.delegated.clone()).map(|root| root.join(&name)).collect()
+    }
+
     /// Returns the pid of a running command or node, by its label path below the workspace.
     #[must_use]
     #[track_caller]
@@ -418,6 +436,13 @@ impl Shipote {
     pub fn running(&self, label: &str) -> Process {
         until(&format!("{label} to run"), || self.pid_of(label).and_then(Process::of))
     }
+}
+
+/// Removes a cgroup and those below it, where they are empty.
+fn remove_cgroup(dir: &Path) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).for_each(|path| remove_cgroup(&path));
+    let _ = fs::remove_dir(dir);
 }
 
 fn listed(processes: &[Process]) -> String {
@@ -456,12 +481,8 @@ impl Drop for Shipote {
         for orphan in &orphans {
             orphan.signal(Signal::SIGKILL);
         }
-        if let Some(cgroup) = &self.delegated {
-            // The daemon's own directory may be left in it, empty.
-            let inner = fs::read_dir(cgroup).into_iter().flatten().flatten();
-            inner.for_each(|entry| drop(fs::remove_dir(entry.path())));
-            let _ = fs::remove_dir(cgroup);
-        }
+        // A killed daemon leaves empty cgroups, which its successor would remove; here there is none.
+        self.cgroup_bases().iter().chain(&self.delegated).for_each(|dir| remove_cgroup(dir));
         assert!(panicking || left.is_some(), "left after the daemon: {}", listed(&orphans));
     }
 }

@@ -37,13 +37,16 @@ fn main() -> ExitCode {
         }
         ["hop", mark] => {
             for _ in 0..4 {
-                again(&["hopping", mark]);
+                again(&["hopping", mark, "0"]);
             }
             ignore_everything();
         }
-        ["hopping", mark] => {
+        ["hopping", mark, hops] => {
             leave_session();
-            again(&["hopping", mark]);
+            let hops: u32 = hops.parse().unwrap_or(0);
+            // Mostly too fast for anybody to catch a pid; now and then long enough for a test to see that they live.
+            sleep(Duration::from_millis(if hops.is_multiple_of(32) { 100 } else { 1 }));
+            again(&["hopping", mark, &hops.wrapping_add(1).to_string()]);
         }
         ["count-to", file, end] => return count_to(file, end),
         ["try-connect", socket] => report(UnixStream::connect(socket).map(drop)),
