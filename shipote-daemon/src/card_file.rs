@@ -8,6 +8,7 @@ use shipote_card::parse::{Syntax, parse};
 use shipote_card::{Card, PipelineSpec, Problem, Severity, WorkspaceSpec};
 
 use crate::exit::{Code, Failure, SourceText};
+use crate::place;
 use crate::render::{Output, problem};
 
 /// The card that `up` takes where none is named.
@@ -44,7 +45,7 @@ impl CardFile {
             let mut opened = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
             (read_text(&mut opened, path)?, path.display().to_string())
         };
-        let absolute = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
+        let absolute = place::absolute(path).map_err(|error| unreadable(path, &error))?;
         let base_dir = match absolute.parent() {
             Some(parent) if file != "-" => parent.display().to_string(),
             _ => std::env::current_dir().map_err(|error| unreadable(path, &error))?.display().to_string(),

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::exit::{self, Failure};
 
@@ -146,6 +146,17 @@ impl SocketPath {
     pub fn as_path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Returns a path as the daemon takes it: absolute, and without `..`, which the kernel resolves where it stands.
+///
+/// # Errors
+///
+/// Fails where a path with `..` leads nowhere.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    let climbs = absolute.components().any(|part| part == Component::ParentDir);
+    if climbs { absolute.canonicalize() } else { Ok(absolute) }
 }
 
 /// systemd joins several directories with colons; the first is ours.

@@ -13,6 +13,7 @@ use crate::card_file::label_from;
 use crate::cli::{CommandFlags, Exec, Run};
 use crate::client::spawn;
 use crate::exit::{Code, Failure, OWN_FAILURE, TIMEOUT, launch_exit};
+use crate::place;
 use crate::render::quantity::now_ms;
 use crate::screen::Results;
 use crate::wire::{ExecAnswer, ExecBody, ExecPlace, Opened, segment};
@@ -131,7 +132,7 @@ fn command_of(flags: &CommandFlags, argv: &[String]) -> Result<CommandRef, Failu
         Failure::usage("a program is needed after --").hint("shipote run -- PROGRAM ARGUMENTS")
     })?;
     if let Some(cwd) = &flags.cwd {
-        let absolute = std::path::absolute(cwd).map_err(|error| Failure::file("look at", cwd, &error))?;
+        let absolute = place::absolute(cwd).map_err(|error| Failure::file("look at", cwd, &error))?;
         command.soma.cwd = Some(absolute.display().to_string());
     }
     for pair in &flags.env {
