@@ -280,7 +280,11 @@ impl Screen {
             lines.truncate(room - 1);
             lines.push(self.look.paint.dim(&format!("… {hidden} more lines")));
         }
-        let mut text = self.erase();
+        // Drawn over the one before, which nothing takes away in between: that would flicker.
+        let mut text = match std::mem::take(&mut self.drawn_lines) {
+            0 => String::new(),
+            before => format!("\x1b[{before}F"),
+        };
         if self.look.stdout_tty && !self.at_line_start {
             text.push('\n');
             self.at_line_start = true;
@@ -291,7 +295,7 @@ impl Screen {
             text.push_str(line);
             text.push_str("\x1b[K\n");
         }
-        text.push_str("\x1b[?7h");
+        text.push_str("\x1b[J\x1b[?7h");
         self.drawn_lines = lines.len();
         self.drawn_ms = now_ms;
         self.changed = false;
@@ -433,10 +437,10 @@ mod tests {
         chunks.extend(screen.tick(13_450));
         chunks.extend(screen.clear());
         insta::assert_snapshot!(shown(&chunks).replace("\\u{1b}", "^"), @r#"
-        err: "^[?7l● access-log/top-paths                               running  12.3s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
+        err: "^[?7l● access-log/top-paths                               running  12.3s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[J^[?7h"
         err: "^[3F^[J"
         out: "no newline"
-        err: "\n^[?7l● access-log/top-paths                               running  12.4s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[?7h"
+        err: "\n^[?7l● access-log/top-paths                               running  12.4s^[K\n  ✓ unzip                                            exit 0  cpu 1.2s  peak 3.3 MiB^[K\n… 5 more lines^[K\n^[J^[?7h"
         err: "^[3F^[J"
         "#);
     }

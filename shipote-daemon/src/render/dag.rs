@@ -125,7 +125,7 @@ fn edge_row(table: &mut Table, edge: &EdgeView, rates: &Rates, paint: Paint) {
         // As wide as amounts usually get, so that the picture does not jump while they grow.
         format!("{:>14}", edge_bytes(edge)),
         format!("{rate:>11}"),
-        edge_type(edge, paint),
+        short_edge_type(edge, paint),
     ]);
 }
 
@@ -139,17 +139,29 @@ pub fn edge_bytes(edge: &EdgeView) -> String {
     }
 }
 
-/// Returns what an edge was found to carry, or was declared to.
+/// Returns what an edge was found to carry, or was declared to; `≠` where these differ.
 #[must_use]
 pub fn edge_type(edge: &EdgeView, paint: Paint) -> String {
+    layered(edge, paint, str::to_owned)
+}
+
+/// Returns the same for the picture, which has less room: what is only around the content is told in one word.
+fn short_edge_type(edge: &EdgeView, paint: Paint) -> String {
+    layered(edge, paint, |layer| {
+        let word = layer.strip_prefix("application/").unwrap_or(layer);
+        word.strip_prefix("x-").unwrap_or(word).to_owned()
+    })
+}
+
+fn layered(edge: &EdgeView, paint: Paint, container: impl Fn(&str) -> String) -> String {
     let found = edge.discern.as_ref().map(|found| {
-        let mut layers = found.container.clone();
+        let mut layers: Vec<String> = found.container.iter().map(|layer| container(layer)).collect();
         layers.push(found.mime.clone());
         layers.join(" › ")
     });
     match (found, &edge.declared) {
         (Some(found), Some(declared)) if edge.mismatch => {
-            paint.yellow(&format!("{found} (declared {declared})"))
+            paint.yellow(&format!("{found} ≠ declared {declared}"))
         }
         (Some(found), _) => found,
         (None, Some(declared)) => paint.dim(&format!("{declared} (declared)")),
@@ -421,5 +433,17 @@ pub(crate) mod tests {
             └ → top                    ≈ 512 B               text/csv (declared)
           ✗ top                                              program not found: haed
         ");
+    }
+
+    #[test]
+    fn a_stream_that_is_not_what_was_declared_is_marked() {
+        let mut edge = sample().pipelines[0].edges[0].clone();
+        edge.declared = Some("text/csv".to_owned());
+        edge.mismatch = true;
+        if let Some(found) = &mut edge.discern {
+            found.container = vec!["application/x-xz".to_owned()];
+        }
+        insta::assert_snapshot!(edge_type(&edge, Paint::PLAIN), @"application/x-xz › text/plain ≠ declared text/csv");
+        insta::assert_snapshot!(short_edge_type(&edge, Paint::PLAIN), @"xz › text/plain ≠ declared text/csv");
     }
 }
