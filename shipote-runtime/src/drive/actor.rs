@@ -211,6 +211,8 @@ impl Actor {
     /// Takes a unit in. One that runs goes on, and its next run is by what was declared now.
     fn adopt(&mut self, mut unit: Unit) -> String {
         let id = unit.id.clone();
+        // A pipeline that is run again is a new unit, and takes the place of the run that has ended.
+        self.units.retain(|_, old| old.id == id || old.run.is_some() || !old.is_replaced_by(&unit));
         match self.units.get_mut(&id) {
             Some(old) if old.run.is_some() => {
                 let (policy, grace_ms) = unit.supervisor.terms();

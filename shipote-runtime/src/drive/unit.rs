@@ -138,6 +138,13 @@ impl Unit {
         }
     }
 
+    /// Tells whether `other` is a later run of the same pipeline.
+    pub(super) fn is_replaced_by(&self, other: &Self) -> bool {
+        let both_pipelines =
+            matches!((&self.kind, &other.kind), (Kind::Pipeline { .. }, Kind::Pipeline { .. }));
+        both_pipelines && self.label == other.label
+    }
+
     pub(super) const fn is_declared(&self) -> bool {
         !matches!(self.kind, Kind::Command { declared: false, .. })
     }

@@ -315,8 +315,15 @@ impl Core {
             commands: Vec::new(),
             pipelines: Vec::new(),
         });
+        let units = self.units_of(id);
+        if !self.ephemeral.contains_key(&id) {
+            // What is no longer declared may still be known to the actor.
+            let declared = |found: &str| units.iter().any(|(id, _)| id == found);
+            detail.commands.retain(|view| view.kind == "exec" || declared(&view.id));
+            detail.pipelines.retain(|view| declared(&view.id.to_string()));
+        }
         let last = self.last.get(&id);
-        for (unit_id, _) in self.units_of(id) {
+        for (unit_id, _) in units {
             if detail.commands.iter().any(|view| view.id == unit_id) {
                 continue;
             }
