@@ -9,6 +9,7 @@ mod card;
 mod cli;
 mod command;
 mod examples;
+mod original;
 mod orphans;
 mod pipeline;
 mod promises;
