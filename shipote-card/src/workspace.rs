@@ -166,11 +166,12 @@ impl Default for Namespaces {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Containment {
-    /// A pid namespace or a cgroup, or the workspace is refused.
+    /// A pid namespace or a cgroup holds the processes, and a mount namespace covers the daemon's own files, or the
+    /// workspace is refused.
     #[default]
     #[serde(alias = "Required")]
     Required,
-    /// Goes on with neither; escapees are then possible, and `effective` says so.
+    /// Goes on without; escapees are then possible, or the daemon is within reach, and `effective` says so.
     #[serde(alias = "BestEffort")]
     BestEffort,
 }

@@ -249,6 +249,11 @@ fn refused_or_out_of_reach(shipote: &Shipote, namespaces: &str) {
 }
 
 #[test]
+fn without_a_mount_namespace_the_keeper_is_out_of_reach() {
+    refused_or_out_of_reach(&served(), "mount = false");
+}
+
+#[test]
 fn without_a_pid_namespace_the_keeper_is_out_of_reach() {
     refused_or_out_of_reach(&served(), "pid = false");
 }

@@ -53,7 +53,8 @@ impl HostAbilities {
     ///
     /// # Errors
     ///
-    /// Refuses a workspace that nothing could hold together, unless `containment` allows it.
+    /// Refuses a workspace that nothing could hold together, and one that could reach its keeper, unless
+    /// `containment` allows it.
     pub fn plan(&self, wanted: Namespaces, containment: Containment) -> Result<Plan, Refusal> {
         let mut effective = Vec::new();
         let mut granted = wanted;
@@ -97,12 +98,25 @@ impl HostAbilities {
                 layer: "containment".to_string(),
                 needed: "a pid namespace or a writable cgroup v2 directory".to_string(),
                 found: alloc::format!(
-                    "pid namespace {}; cgroup: {}",
-                    if wanted.pid { "refused by the kernel" } else { "not asked for" },
+                    "{}; cgroup: {}",
+                    found("pid", wanted.pid),
                     self.cgroup_missing.as_deref().unwrap_or("none"),
                 ),
             });
         }
+        if !granted.mount && containment == Containment::Required {
+            return Err(Refusal {
+                layer: "keeper".to_string(),
+                needed: "a mount namespace, which covers the daemon's state, socket and cgroups".to_string(),
+                found: found("mount", wanted.mount),
+            });
+        }
+        effective.push(Effective {
+            layer: "keeper".to_string(),
+            requested: "out of reach".to_string(),
+            enforced: if granted.mount { "out of reach" } else { "within reach" }.to_string(),
+            reason: if granted.mount { String::new() } else { "no mount namespace covers it".to_string() },
+        });
         effective.push(Effective {
             layer: "containment".to_string(),
             requested: if containment == Containment::Required { "required" } else { "best_effort" }
@@ -113,6 +127,10 @@ impl HostAbilities {
         let nest_groups = !cgroup && self.namespace_error("pid").is_none() && (self.privileged || any);
         Ok(Plan { namespaces: granted, user_namespace, cgroup, nest_groups, effective })
     }
+}
+
+fn found(namespace: &str, wanted: bool) -> String {
+    alloc::format!("{namespace} namespace {}", if wanted { "refused by the kernel" } else { "not asked for" })
 }
 
 #[cfg(test)]
@@ -131,7 +149,7 @@ mod tests {
         let host = HostAbilities { privileged: true, ..HostAbilities::default() };
         let plan = host.plan(Namespaces::default(), Containment::Required).unwrap();
         assert!(!plan.user_namespace && plan.cgroup && !plan.nest_groups);
-        insta::assert_snapshot!(enforced(&plan), @"pid_namespace=own mount_namespace=own ipc_namespace=own uts_namespace=own cgroup_namespace=own cgroup=own containment=pid_namespace");
+        insta::assert_snapshot!(enforced(&plan), @"pid_namespace=own mount_namespace=own ipc_namespace=own uts_namespace=own cgroup_namespace=own cgroup=own keeper=out of reach containment=pid_namespace");
     }
 
     #[test]
@@ -139,6 +157,19 @@ mod tests {
         let host = HostAbilities { cgroup_missing: Some("EACCES".into()), ..HostAbilities::default() };
         let plan = host.plan(Namespaces::default(), Containment::Required).unwrap();
         assert!(plan.user_namespace && !plan.cgroup && plan.nest_groups && !plan.namespaces.cgroup);
+    }
+
+    #[test]
+    fn without_a_mount_namespace_the_keeper_would_be_within_reach() {
+        let host = HostAbilities { privileged: true, ..HostAbilities::default() };
+        let wanted = Namespaces { mount: false, ..Namespaces::default() };
+        let refusal = host.plan(wanted, Containment::Required).unwrap_err();
+        assert_eq!(
+            (refusal.layer.as_str(), refusal.found.as_str()),
+            ("keeper", "mount namespace not asked for")
+        );
+        let plan = host.plan(wanted, Containment::BestEffort).unwrap();
+        assert!(enforced(&plan).contains("keeper=within reach"));
     }
 
     #[test]
