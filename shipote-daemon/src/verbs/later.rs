@@ -84,10 +84,4 @@ mod tests {
         insta::assert_snapshot!(check(&["pipeline", "run", "-i", "daily"]), @"2: pipeline run -i is not in this release");
         insta::assert_snapshot!(check(&["run", "--ttl", "1h", "--", "true"]), @"accepted");
     }
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
-        crate::cli::Cli::command().debug_assert();
-    }
 }

@@ -1,0 +1,158 @@
+//! `state`, `daemon` and `schema`: the files, the service, and their formats.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use shipote_card::Span;
+
+use super::Later;
+
+/// `shipote state`.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  shipote state verify
+  shipote state show
+  shipote state diff state.json.1 state.json")]
+pub enum State {
+    /// Tell whether state files can be read, and every problem in them; exit 65 when not
+    #[command(after_help = "\
+Examples:
+  shipote state verify
+  shipote state verify --each backup/*.json
+  shipote state verify --output json old.json | jq -r .verdict")]
+    Verify {
+        /// state.json and its journals, one state together; the daemon's own where none is given
+        files: Vec<PathBuf>,
+        /// Judge each file by itself
+        #[arg(long)]
+        each: bool,
+    },
+    /// Show what a state holds
+    #[command(after_help = "\
+Examples:
+  shipote state show
+  shipote state show backup/state.json")]
+    Show {
+        /// state.json; the daemon's own where none is given
+        file: Option<PathBuf>,
+    },
+    /// Tell what a restart would relaunch
+    #[command(after_help = "\
+Examples:
+  shipote state plan
+  shipote state plan state.json.1")]
+    Plan {
+        /// state.json; the daemon's own where none is given
+        file: Option<PathBuf>,
+    },
+    /// Write the newest form of a state to stdout
+    #[command(after_help = "\
+Examples:
+  shipote state upgrade old.json > new.json
+  shipote state upgrade --in-place old.json")]
+    Upgrade {
+        /// state.json
+        file: PathBuf,
+        /// Replace the file; the old one is kept as FILE.vN.bak
+        #[arg(long)]
+        in_place: bool,
+    },
+    /// Write a state for an older version, and tell what it cannot say
+    #[command(after_help = "\
+Examples:
+  shipote state export --schema 4 > for-the-old-host.json")]
+    Export {
+        /// state.json; the daemon's own where none is given
+        file: Option<PathBuf>,
+        /// The version to write; the newest where none is given
+        #[arg(long, value_name = "N")]
+        schema: Option<u16>,
+    },
+    /// Tell how two states differ
+    #[command(after_help = "\
+Examples:
+  shipote state diff state.json.1 state.json")]
+    Diff {
+        /// The older one
+        a: PathBuf,
+        /// The newer one
+        b: PathBuf,
+    },
+    /// Not in this release.
+    #[command(hide = true)]
+    Log(Later),
+    /// Not in this release.
+    #[command(hide = true)]
+    Recover(Later),
+}
+
+/// `shipote daemon`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+As a service it restores what was declared and relaunches what ought to run.
+up, run and pipeline run start one in the background when none answers; that one
+relaunches nothing, and ends when nothing is left to do.
+
+Examples:
+  shipote daemon                       in the foreground; Ctrl-C ends it
+  shipote --state-dir ./state daemon
+  shipote daemon status")]
+pub struct Daemon {
+    /// What to do with the daemon; run where nothing is given
+    #[command(subcommand)]
+    pub action: Option<DaemonAction>,
+    /// How it runs.
+    #[command(flatten)]
+    pub run: DaemonRun,
+}
+
+/// What to do with the daemon.
+#[derive(Debug, Subcommand)]
+pub enum DaemonAction {
+    /// Serve in the foreground
+    Run(DaemonRun),
+    /// End the daemon, and with it everything that runs
+    #[command(after_help = "\
+Examples:
+  shipote daemon stop")]
+    Stop,
+    /// Tell whether a daemon answers, and which
+    #[command(after_help = "\
+Examples:
+  shipote daemon status || shipote daemon &")]
+    Status,
+    /// Not in this release.
+    #[command(hide = true)]
+    Restart(Later),
+}
+
+/// `shipote daemon run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  shipote daemon run
+  shipote daemon run --shutdown-grace 1m --log-level debug")]
+pub struct DaemonRun {
+    /// How long stopping may take at the end
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub shutdown_grace: Span,
+    /// How much is logged on stderr: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: tracing::Level,
+    /// Log as JSON lines
+    #[arg(long)]
+    pub log_json: bool,
+    /// Started by a client: a session of its own, nothing relaunched, gone when idle.
+    #[arg(long, hide = true)]
+    pub background: bool,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A card in its full form.
+    Card,
+    /// state.json of the newest version.
+    State,
+}
