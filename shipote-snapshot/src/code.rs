@@ -84,4 +84,28 @@ codes! {
     STRANGE_LABEL = "strange_label";
     /// Note: a counter is lower than in the sample before, and no time tells why.
     COUNTER_FELL = "counter_fell";
+    /// Error: a journal whose first line is missing or damaged, although records follow.
+    JOURNAL_HEADER = "journal_header";
+    /// Error: a journal that belongs to another line of states than `state.json`.
+    LINEAGE_DIFFERS = "lineage_differs";
+    /// Error: a journal that continues a newer `state.json` than the one that is there.
+    BASE_NEWER = "base_newer";
+    /// Error: a journal that continues a `state.json`, and there is none.
+    CHECKPOINT_MISSING = "checkpoint_missing";
+    /// Error: records are missing between two others.
+    SEQ_GAP = "seq_gap";
+    /// Error, warning where both say the same: a sequence number stands twice.
+    SEQ_REPEATED = "seq_repeated";
+    /// Error, warning where nothing is missing: a line of the journal that is not what was written.
+    CRC_MISMATCH = "crc_mismatch";
+    /// Warning: the end of the journal was never acknowledged, and is not used.
+    TORN_TAIL = "torn_tail";
+    /// Error: a record with an operation that is not known.
+    UNKNOWN_OP = "unknown_op";
+    /// Error: a line of the journal that was written whole, and is not understood.
+    RECORD_INVALID = "record_invalid";
+    /// Note: `state.json` was edited by hand, and no record waits to be folded in.
+    EDITED = "edited";
+    /// Error: `state.json` was edited by hand, and records wait to be folded in.
+    EDITED_WITH_JOURNAL = "edited_with_journal";
 }

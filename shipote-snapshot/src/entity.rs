@@ -80,6 +80,23 @@ impl Entity {
     }
 }
 
+macro_rules! into_entity {
+    ($($entry:ident => $variant:ident),+) => {$(
+        impl From<$entry> for Entity {
+            fn from(entry: $entry) -> Self {
+                Self::$variant(entry)
+            }
+        }
+    )+};
+}
+
+into_entity!(
+    WorkspaceEntry => Workspace,
+    PipelineEntry => SavedPipeline,
+    LivePipelineEntry => LivePipeline,
+    CommandEntry => Command
+);
+
 /// A change of one entity, whole: done twice it is the same as done once.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every change is a put")]
@@ -91,6 +108,15 @@ pub enum EntityChange {
 }
 
 impl EntityChange {
+    /// Returns what is changed: its list, and its key there.
+    #[must_use]
+    pub fn name(&self) -> (Collection, String) {
+        match self {
+            Self::Put(entity) => (entity.collection(), entity.key()),
+            Self::Remove(collection, key) => (*collection, key.clone()),
+        }
+    }
+
     fn named(self) -> ((Collection, String), Option<Entity>) {
         match self {
             Self::Put(entity) => ((entity.collection(), entity.key()), Some(entity)),
@@ -102,11 +128,17 @@ impl EntityChange {
 impl ShipoteSnapshot {
     /// Applies `changes` in their order, in one pass over the state however many there are.
     pub fn apply(&mut self, changes: impl IntoIterator<Item = EntityChange>) {
-        // Changes are whole, so the last one of an entity decides.
+        // Changes are whole, so the last one of an entity decides what it is. Where it stands is decided by the first
+        // one that put it there, as if the changes were applied one by one.
         let mut last = LastChanges::new();
         for (order, change) in changes.into_iter().enumerate() {
             let (name, entity) = change.named();
-            last.insert(name, (order, entity));
+            let fate = last.entry(name).or_insert(Fate { removed: false, order, entity: None });
+            if fate.entity.is_none() {
+                fate.order = order;
+            }
+            fate.removed |= entity.is_none();
+            fate.entity = entity;
         }
         replace(&mut self.workspaces, &mut last, Entity::Workspace, |entity| match entity {
             Entity::Workspace(entry) => Some(entry),
@@ -124,8 +156,8 @@ impl ShipoteSnapshot {
             Entity::Command(entry) => Some(entry),
             _ => None,
         });
-        let mut new: Vec<(usize, Entity)> =
-            last.into_values().filter_map(|(order, entity)| entity.map(|entity| (order, entity))).collect();
+        let placed = |fate: Fate| fate.entity.map(|entity| (fate.order, entity));
+        let mut new: Vec<(usize, Entity)> = last.into_values().filter_map(placed).collect();
         new.sort_by_key(|(order, _)| *order);
         for (_, entity) in new {
             match entity {
@@ -138,9 +170,18 @@ impl ShipoteSnapshot {
     }
 }
 
-type LastChanges = BTreeMap<(Collection, String), (usize, Option<Entity>)>;
+type LastChanges = BTreeMap<(Collection, String), Fate>;
 
-/// Replaces or drops the entries of `list` that changes name, and takes those changes out of `last`.
+/// What changes make of one entity.
+struct Fate {
+    /// Whether it was taken away at any time: if it is there all the same, it has come anew.
+    removed: bool,
+    /// When it has come.
+    order: usize,
+    entity: Option<Entity>,
+}
+
+/// Replaces or drops the entries of `list` that changes name; leaves in `last` what comes to the end of a list.
 fn replace<T>(
     list: &mut Vec<T>,
     last: &mut LastChanges,
@@ -152,8 +193,10 @@ fn replace<T>(
     }
     let kept = core::mem::take(list).into_iter().filter_map(|entry| {
         let entity = wrap(entry);
-        match last.remove(&(entity.collection(), entity.key())) {
-            Some((_, changed)) => changed.and_then(&unwrap),
+        let name = (entity.collection(), entity.key());
+        match last.get(&name) {
+            Some(fate) if fate.removed => None,
+            Some(_) => last.remove(&name).and_then(|fate| fate.entity).and_then(&unwrap),
             None => unwrap(entity),
         }
     });

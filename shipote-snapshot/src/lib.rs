@@ -12,13 +12,17 @@ extern crate alloc;
 mod declare;
 
 mod bridge;
+pub mod change;
 pub mod code;
 pub mod diff;
+pub mod digest;
 pub mod domain;
 pub mod entity;
 mod examine;
 pub mod export;
 pub mod history;
+pub mod journal;
+pub mod load;
 mod outline;
 mod place;
 mod quantity;
@@ -42,13 +46,17 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
+pub use change::{Change, changes};
 pub use diff::{Diff, DiffOptions, diff};
+pub use digest::Digest;
 pub use domain::{
     Collection, CommandEntry, Counters, Desired, HeldEntity, LastExit, Lineage, LivePipelineEntry,
     PersistedStats, PipelineEntry, SNAPSHOT_VERSION, ShipoteSnapshot, WRITTEN_SAMPLES, WorkspaceEntry,
 };
 pub use entity::{Entity, EntityChange};
 pub use export::{Export, export};
+pub use journal::{Entry, Header, Record, encode_header, encode_record};
+pub use load::{Input, Loaded, Loss, Refusal, Tail, load, load_named};
 pub use read::{Beside, Reading, Verdict, read};
 pub use report::{Report, verify};
 pub use upgrade::UpgradeNote;

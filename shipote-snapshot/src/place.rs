@@ -120,6 +120,17 @@ impl Findings {
         }
     }
 
+    /// Adds what was found elsewhere in the same file.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+        let surplus = self.list.len().saturating_sub(MOST_PROBLEMS);
+        self.list.truncate(MOST_PROBLEMS);
+        self.more += other.more + surplus as u64;
+        self.fatal |= other.fatal;
+        self.errors += other.errors;
+        self.absorbed += other.absorbed;
+    }
+
     /// Takes back that the errors since there were `errors` cost the entity that holds them.
     pub(crate) const fn absorb(&mut self, errors: u64) {
         self.absorbed += self.errors - errors;

@@ -1,18 +1,18 @@
 //! The report of `state verify`: verdict, counts and every problem of one file, in the form that scripts read.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use shipote_card::{Problem, Severity};
 
+use crate::digest::Digest;
 use crate::domain::{Collection, ShipoteSnapshot};
 use crate::examine::{Entity, examine};
+use crate::load::{Loss, Tail};
 use crate::read::{Reading, Verdict, read_clean};
 
 /// What `state verify` tells of one file.
@@ -34,6 +34,24 @@ pub struct Report {
     pub problems: Vec<FileProblem>,
     /// Further problems that are not listed.
     pub more: u64,
+    /// What the journals added, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalReport>,
+}
+
+/// What the journals of a state added to its `state.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct JournalReport {
+    /// Records that were replayed.
+    pub records: u64,
+    /// Sequence number of the first of them.
+    pub from_seq: Option<u64>,
+    /// Sequence number of the last of them.
+    pub to_seq: Option<u64>,
+    /// How the last journal ends.
+    pub tail: Tail,
+    /// What is lost where nothing but the part before the damage is used.
+    pub loss: Option<Loss>,
 }
 
 /// How many entities a file holds, those with errors included.
@@ -79,11 +97,20 @@ impl fmt::Display for FileProblem {
 /// Judges `bytes` and finds every problem in them. `file` may be a path.
 #[must_use]
 pub fn verify(bytes: &[u8], file: &str) -> Report {
-    let file = file.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let file = base_name(file);
     if let Some(Reading { verdict, version, snapshot: Some(snapshot), .. }) = read_clean(bytes) {
         let counts = Counts::of(&snapshot);
         let file = file.into();
-        return Report { verdict, version, file, sha256: None, counts, problems: Vec::new(), more: 0 };
+        return Report {
+            verdict,
+            version,
+            file,
+            sha256: None,
+            counts,
+            problems: Vec::new(),
+            more: 0,
+            journal: None,
+        };
     }
     let examination = examine(bytes);
     let counts =
@@ -97,29 +124,33 @@ pub fn verify(bytes: &[u8], file: &str) -> Report {
         counts,
         problems: problems.into_iter().map(|problem| FileProblem { problem, file: file.into() }).collect(),
         more,
+        journal: None,
     }
+}
+
+/// Returns the last part of a path.
+pub(crate) fn base_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 impl Report {
     /// Adds the SHA-256 of the file's `bytes`. Hashing may take longer than judging, so it is not done unasked.
     #[must_use]
     pub fn with_sha256(mut self, bytes: &[u8]) -> Self {
-        let mut hex = String::new();
-        for byte in Sha256::digest(bytes) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        self.sha256 = Some(hex);
+        self.sha256 = Some(Digest::of(bytes).to_string());
         self
     }
 }
 
 impl Counts {
-    const fn of(snapshot: &ShipoteSnapshot) -> Self {
+    pub(crate) fn of(snapshot: &ShipoteSnapshot) -> Self {
+        let held = |list| snapshot.held.iter().filter(|entity| entity.collection == list).count();
+        let count = |list, restored: usize| (restored + held(list)) as u64;
         Self {
-            workspaces: snapshot.workspaces.len() as u64,
-            saved_pipelines: snapshot.saved_pipelines.len() as u64,
-            live_pipelines: snapshot.live_pipelines.len() as u64,
-            commands: snapshot.commands.len() as u64,
+            workspaces: count(Collection::Workspaces, snapshot.workspaces.len()),
+            saved_pipelines: count(Collection::SavedPipelines, snapshot.saved_pipelines.len()),
+            live_pipelines: count(Collection::LivePipelines, snapshot.live_pipelines.len()),
+            commands: count(Collection::Commands, snapshot.commands.len()),
             held: snapshot.held.len() as u64,
         }
     }

@@ -4,6 +4,8 @@ extern crate std;
 
 mod damage;
 mod frozen;
+mod journal;
+mod loading;
 mod properties;
 mod upgrades;
 

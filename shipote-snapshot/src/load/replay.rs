@@ -1,0 +1,103 @@
+//! Records into a state, and what the state is where they don't fit together.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use shipote_card::Severity;
+
+use super::Input;
+use crate::domain::{Collection, ShipoteSnapshot};
+use crate::entity::EntityChange;
+use crate::journal::{self, Content, Entry, Header, Scan};
+use crate::outline::Outline;
+use crate::place::{Finding, Findings, Stretch};
+use crate::read::read;
+use crate::rules::{self, Breach, Spot};
+use crate::write::render;
+
+/// Returns the state that a journal without `state.json` begins with.
+pub(crate) fn beginning(header: &Header) -> ShipoteSnapshot {
+    ShipoteSnapshot::empty(header.lineage.clone(), header.at_ms, "")
+}
+
+/// Returns whether there is a change at this journal and line.
+pub(crate) fn is_change(scans: &[Scan], (journal, line): (usize, usize)) -> bool {
+    matches!(&scans[journal].lines[line].content, Content::Record(record) if matches!(record.entry, Entry::Changes(_)))
+}
+
+/// Takes the changes out of the records at these journals and lines, in their order.
+pub(crate) fn take_changes(scans: &mut [Scan], places: &[(usize, usize)]) -> Vec<EntityChange> {
+    let mut changes = Vec::new();
+    for (journal, line) in places {
+        if let Content::Record(record) = &mut scans[*journal].lines[*line].content
+            && let Entry::Changes(of_record) = &mut record.entry
+        {
+            changes.append(of_record);
+        }
+    }
+    changes
+}
+
+/// Holds the replayed state against the rules between entities, and holds back what breaks one.
+///
+/// What is told stands at the last record that named the entity, or else at the last one of all.
+pub(crate) fn hold_broken(
+    snapshot: &mut ShipoteSnapshot,
+    journals: &[Input<'_>],
+    findings: &mut [Findings],
+    last: (usize, Stretch),
+) {
+    let mut breaches: Vec<Breach> = Vec::new();
+    rules::check(&mut Outline::of_snapshot(snapshot), &mut |breach| {
+        if breach.severity == Severity::Error {
+            breaches.push(breach);
+        }
+    });
+    if breaches.is_empty() {
+        return;
+    }
+    let named = named(journals);
+    for Breach { severity, code, spot, message, hint, .. } in breaches {
+        let place = key(snapshot, &spot).and_then(|key| named.get(&(spot.collection, key)));
+        let (journal, at) = place.copied().unwrap_or(last);
+        let Spot { collection, index, within } = spot;
+        let pointer = ["/", collection.key(), "/", &index.to_string(), &within].concat();
+        findings[journal].add(severity, || Finding {
+            severity,
+            code,
+            pointer,
+            at,
+            message,
+            hint,
+            related: None,
+        });
+    }
+    if let Some(held) = read(render(snapshot).as_bytes()).snapshot {
+        *snapshot = held;
+    }
+}
+
+fn key(snapshot: &ShipoteSnapshot, spot: &Spot) -> Option<String> {
+    let index = spot.index;
+    match spot.collection {
+        Collection::Workspaces => snapshot.workspaces.get(index).map(|entry| entry.id.to_string()),
+        Collection::SavedPipelines => snapshot.saved_pipelines.get(index).map(|entry| entry.name.clone()),
+        Collection::LivePipelines => snapshot.live_pipelines.get(index).map(|entry| entry.id.to_string()),
+        Collection::Commands => snapshot.commands.get(index).map(|entry| entry.id.to_string()),
+    }
+}
+
+/// Returns where each entity was named last.
+fn named(journals: &[Input<'_>]) -> BTreeMap<(Collection, String), (usize, Stretch)> {
+    let mut named = BTreeMap::new();
+    for (journal, input) in journals.iter().enumerate() {
+        // The changes were taken out of the scan at hand; this is rare enough to do it once more.
+        for line in journal::scan(input.bytes).lines {
+            if let Content::Record(journal::Record { entry: Entry::Changes(changes), .. }) = line.content {
+                named.extend(changes.iter().map(|change| (change.name(), (journal, line.at))));
+            }
+        }
+    }
+    named
+}
