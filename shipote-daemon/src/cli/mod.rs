@@ -102,13 +102,13 @@ pub enum Verb {
     #[command(after_help = "\
 Examples:
   shipote start web/server             one command
-  shipote start web                    everything that is declared in a workspace")]
+  shipote start web                    everything declared in a workspace")]
     Start(Names),
     /// Stop with the grace time of each command
     #[command(after_help = "\
 Examples:
   shipote stop web/server
-  shipote stop web                     everything in it; the workspace stays declared")]
+  shipote stop web                     everything in it; it stays declared")]
     Stop(Names),
     /// Stop, then start
     #[command(after_help = "\

@@ -122,7 +122,7 @@ pub enum Ws {
     #[command(after_help = "\
 Examples:
   shipote ws create --label scratch --ttl 2h
-  shipote ws create -f card.toml       the [workspace] of a card, and nothing else of it")]
+  shipote ws create -f card.toml       only the [workspace] of a card")]
     Create(WsCreate),
     /// List workspaces
     #[command(after_help = "\
