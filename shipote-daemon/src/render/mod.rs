@@ -15,6 +15,7 @@ pub mod table;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 
 use crate::cli::{Format, Global};
 use crate::exit::{Code, Failure};
@@ -35,6 +36,8 @@ pub struct Output {
     pub stdout_tty: bool,
     /// Whether stderr is a terminal that can be redrawn.
     pub stderr_tty: bool,
+    /// Columns of stdout; 100 where it is no terminal.
+    pub width: usize,
 }
 
 impl Output {
@@ -52,6 +55,7 @@ impl Output {
             paint_err: Paint::when(stderr_tty && !no_color),
             stdout_tty,
             stderr_tty,
+            width: terminal_size_of(io::stdout()).map_or(100, |(Width(columns), _)| usize::from(columns)),
         }
     }
 

@@ -7,13 +7,13 @@ use std::path::Path;
 use clap::CommandFactory;
 use serde::Serialize;
 use shipote_runtime::decide::discern::{Discerned, WINDOW, discern as recognise};
-use shipote_runtime::host::doctor::{self as examination, Health};
+use shipote_runtime::host::doctor::{self as examination, Health, Row};
 
 use super::{Context, Done};
 use crate::cli::{Cli, Discern, SchemaOf};
 use crate::exit::{Code, Failure};
 use crate::place::private_directory;
-use crate::render::table::Table;
+use crate::render::paint::Paint;
 
 /// Tells what this host can enforce.
 pub fn doctor(context: &Context) -> Done {
@@ -21,23 +21,57 @@ pub fn doctor(context: &Context) -> Done {
     let state_dir = &context.place().state_dir;
     private_directory(state_dir)?;
     let rows = examination::examine(Path::new("/proc/self/exe"), state_dir);
-    out.result(&rows, || {
-        let mut table = Table::new(&["CHECK", "STATUS", "DETAIL"]);
-        for row in &rows {
-            let status = match row.status {
-                Health::Ok => out.paint.green("ok"),
-                Health::Degraded => out.paint.yellow("degraded"),
-                Health::Missing => out.paint.red("missing"),
-            };
-            table.row([row.name.clone(), status, row.detail.clone()]);
-            if !row.hint.is_empty() {
-                table.row([String::new(), String::new(), out.paint.dim(&format!("→ {}", row.hint))]);
-            }
-        }
-        table.render(out.paint)
-    })?;
+    out.result(&rows, || examined(&rows, out.width, out.paint))?;
     let is_whole = rows.iter().all(|row| matches!(row.status, Health::Ok));
     Ok(if is_whole { 0 } else { Code::Degraded.exit() })
+}
+
+/// Returns the rows as a table, each with what to do about it below, and what it comes to.
+fn examined(rows: &[Row], width: usize, paint: Paint) -> String {
+    let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    let status_width = "degraded".len();
+    let mut text = String::new();
+    let mut counts = [0_usize; 3];
+    for row in rows {
+        let (mark, status, rank) = match row.status {
+            Health::Ok => (paint.green("✓"), "ok", 0),
+            Health::Degraded => (paint.yellow("~"), "degraded", 1),
+            Health::Missing => (paint.red("✗"), "missing", 2),
+        };
+        counts[rank] += 1;
+        let line = format!("{mark} {:<name_width$}  {status:<status_width$}  {}", row.name, row.detail);
+        text.push_str(line.trim_end());
+        text.push('\n');
+        if !row.hint.is_empty() {
+            let indent = name_width + status_width + 6;
+            for (at, line) in wrapped(&row.hint, width.saturating_sub(indent + 2)).iter().enumerate() {
+                let lead = if at == 0 { "→" } else { " " };
+                text.push_str(&format!("{:indent$}{}\n", "", paint.dim(&format!("{lead} {line}"))));
+            }
+        }
+    }
+    let verdict = match counts {
+        [_, 0, 0] => paint.green("nothing is missing here"),
+        [_, _, 0] => "workspaces run, with what is told above in its place".to_owned(),
+        _ => "a card that names what is missing is refused".to_owned(),
+    };
+    text.push_str(&format!("{} ok, {} degraded, {} missing: {verdict}\n", counts[0], counts[1], counts[2]));
+    text
+}
+
+/// Breaks a text between words into lines of at most `width` characters, unless a word is longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// One file, and what it would be taken for.
@@ -108,4 +142,42 @@ pub fn schema(context: &Context, of: SchemaOf) -> Done {
     };
     context.out.document(&schema)?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_whole_says_what_takes_its_place() {
+        let row = |name: &str, status, detail: &str, hint: &str| Row {
+            name: name.to_owned(),
+            status,
+            detail: detail.to_owned(),
+            hint: hint.to_owned(),
+        };
+        let rows = [
+            row("kernel", Health::Ok, "6.12.0", ""),
+            row(
+                "cgroup v2",
+                Health::Degraded,
+                "EACCES",
+                "processes are held together by pid namespaces alone",
+            ),
+            row("user namespace", Health::Missing, "EPERM", "see user.max_user_namespaces"),
+        ];
+        insta::assert_snapshot!(examined(&rows, 60, Paint::PLAIN), @r"
+        ✓ kernel          ok        6.12.0
+        ~ cgroup v2       degraded  EACCES
+                                    → processes are held together by
+                                      pid namespaces alone
+        ✗ user namespace  missing   EPERM
+                                    → see user.max_user_namespaces
+        1 ok, 1 degraded, 1 missing: a card that names what is missing is refused
+        ");
+        insta::assert_snapshot!(examined(&rows[..1], 60, Paint::PLAIN), @r"
+        ✓ kernel  ok        6.12.0
+        1 ok, 0 degraded, 0 missing: nothing is missing here
+        ");
+    }
 }
