@@ -280,7 +280,6 @@ impl Failure {
     #[must_use]
     pub fn exit_of_command(&self) -> u8 {
         match (self.code, &self.launch) {
-            (Code::Usage | Code::NotInThisRelease, _) => self.code.exit(),
             (Code::BrokenPipe, _) => BROKEN_PIPE,
             (_, Some(launch)) => launch_exit(launch),
             _ => OWN_FAILURE,

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod daemon;
 pub mod exit;
+pub mod followed;
 pub mod hints;
 pub mod offline;
 pub mod place;

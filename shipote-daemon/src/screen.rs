@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use shipote_runtime::view::WorkspaceDetail;
 
+use crate::followed::Followed;
 use crate::render::dag::{self, Rates};
 use crate::render::paint::Paint;
 use crate::render::progress::Progress;
@@ -59,6 +60,8 @@ pub struct Look {
     pub talk: bool,
     /// Whether it is told once what the host does not enforce as it was asked.
     pub warn: bool,
+    /// What is shown of the workspace; all of it where nothing is said.
+    pub followed: Option<Followed>,
     /// Whether labels lose the name of their pipeline, there being only one.
     pub short_labels: bool,
     /// Where the state is, for the summary.
@@ -132,7 +135,8 @@ impl Screen {
         let route = match &self.look.results {
             Results::Through if channel.stream == "stderr" => Route::Raw(Sink::Stderr),
             Results::Through => Route::Raw(Sink::Stdout),
-            _ if !channel.result => Route::Lines(Sink::Stderr),
+            // Only nodes have results: what commands write goes with the messages.
+            _ if !channel.result || !channel.label.contains('/') => Route::Lines(Sink::Stderr),
             Results::Single => Route::Raw(Sink::Stdout),
             Results::Several => Route::Lines(Sink::Stdout),
             Results::Only(node) if is_called(&channel.label, node) => Route::Raw(Sink::Stdout),
@@ -164,7 +168,8 @@ impl Screen {
     }
 
     /// Returns what a new state of things puts on the streams.
-    pub fn status(&mut self, detail: WorkspaceDetail, now_ms: u64) -> Vec<Chunk> {
+    pub fn status(&mut self, mut detail: WorkspaceDetail, now_ms: u64) -> Vec<Chunk> {
+        self.narrow(&mut detail);
         self.rates.look(&detail, now_ms);
         let mut chunks = self.warnings(&detail);
         chunks.extend(if self.look.live || !self.look.talk {
@@ -238,12 +243,19 @@ impl Screen {
             chunks.push(to_stderr("\n".to_owned()));
         }
         if self.look.talk
-            && let Some(detail) = detail.or(self.detail.as_ref())
+            && let Some(mut detail) = detail.cloned().or_else(|| self.detail.take())
         {
-            chunks.push(to_stderr(summary::session(detail, &self.look.state_dir, paint)));
+            self.narrow(&mut detail);
+            chunks.push(to_stderr(summary::session(&detail, &self.look.state_dir, paint)));
         }
         self.detail = None;
         chunks
+    }
+
+    fn narrow(&self, detail: &mut WorkspaceDetail) {
+        if let Some(followed) = &self.look.followed {
+            followed.narrow(detail);
+        }
     }
 
     /// Puts bytes where the picture is not.
@@ -344,6 +356,7 @@ mod tests {
             stdout_tty: false,
             talk: true,
             warn: true,
+            followed: None,
             short_labels: true,
             state_dir: "/state".to_owned(),
             paint: Paint::PLAIN,

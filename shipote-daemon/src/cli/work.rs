@@ -125,7 +125,7 @@ pub struct Run {
     #[command(flatten)]
     pub later: RunLater,
     /// The program and its arguments
-    #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true, value_name = "ARGV")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "ARGV")]
     pub argv: Vec<String>,
 }
 
@@ -167,6 +167,6 @@ pub struct Exec {
     #[command(flatten)]
     pub command: CommandFlags,
     /// The program and its arguments
-    #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true, value_name = "ARGV")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "ARGV")]
     pub argv: Vec<String>,
 }

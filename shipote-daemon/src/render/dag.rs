@@ -170,8 +170,8 @@ fn layered(edge: &EdgeView, paint: Paint, container: impl Fn(&str) -> String) ->
 }
 
 fn command_row(table: &mut Table, view: &CommandView, now_ms: u64, paint: Paint) {
-    // Nodes stand with their pipeline.
-    if view.kind == "node" {
+    // Nodes stand with their pipeline, and what was executed once and has ended is past.
+    if view.kind == "node" || view.kind == "exec" && view.phase.is_settled() {
         return;
     }
     let (mark, state) = command_state(view, paint);

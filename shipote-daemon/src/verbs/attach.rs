@@ -9,6 +9,7 @@ use terminal_size::{Height, terminal_size_of};
 use super::Context;
 use crate::client::attached;
 use crate::exit::{Code, Failure};
+use crate::followed::Followed;
 use crate::screen::{Look, Results, Screen};
 use crate::wire::Opened;
 
@@ -87,7 +88,7 @@ pub fn results(
 }
 
 /// Returns how a session looks on these streams.
-pub fn look(context: &Context, results: Results, short_labels: bool) -> Look {
+pub fn look(context: &Context, results: Results, followed: Option<Followed>, short_labels: bool) -> Look {
     let out = &context.out;
     let talk = !out.quiet && results != Results::Through;
     Look {
@@ -95,6 +96,7 @@ pub fn look(context: &Context, results: Results, short_labels: bool) -> Look {
         stdout_tty: out.stdout_tty,
         talk,
         warn: !out.quiet,
+        followed,
         short_labels,
         state_dir: context.place().state_dir.display().to_string(),
         paint: out.paint_err,

@@ -79,7 +79,7 @@ async fn go(
         return Ok(0);
     }
     let results = if out.is_json() { Results::Nowhere } else { Results::Through };
-    let mut look = attach::look(context, results, true);
+    let mut look = attach::look(context, results, None, true);
     // Messages of the command are its own; a document on stdout changes nothing about that.
     look.talk = false;
     look.live = false;

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, DaemonAction, Format, Global, Verb};
 use crate::client::Client;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, OWN_FAILURE};
 use crate::offline::Offline;
 use crate::place::Place;
 use crate::render::Output;
@@ -135,23 +135,92 @@ fn in_runtime(future: impl Future<Output = Done>) -> Done {
 /// Tells what is wrong with a command line, or the help that was asked for.
 #[must_use]
 pub fn misused(error: &clap::Error) -> ExitCode {
-    if error.exit_code() == 0 || !wants_json() {
+    let args: Vec<String> = std::env::args_os().skip(1).filter_map(|arg| arg.into_string().ok()).collect();
+    let is_help = error.exit_code() == 0;
+    if is_help || !wants_json(&args) {
         // An stderr that is gone has nobody to tell.
         let _ = error.print();
-        return ExitCode::from(if error.exit_code() == 0 { 0 } else { Code::Usage.exit() });
+    } else {
+        let global =
+            Global { output: Format::Json, socket: None, state_dir: None, quiet: false, no_color: true };
+        let (message, hint) = misuse(&error.to_string());
+        Output::of_process(&global).failure(&Failure::usage(message).hint(hint));
     }
-    let global = Global { output: Format::Json, socket: None, state_dir: None, quiet: false, no_color: true };
-    let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    Output::of_process(&global).failure(&Failure::usage(message).hint("shipote --help"));
-    ExitCode::from(Code::Usage.exit())
+    ExitCode::from(match verb_of(&args) {
+        _ if is_help => 0,
+        Some("run" | "exec") => OWN_FAILURE,
+        _ => Code::Usage.exit(),
+    })
+}
+
+/// Returns what clap says of a command line in one sentence, and its tip.
+fn misuse(text: &str) -> (String, String) {
+    let paragraph = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(said) = text.strip_prefix("error: ") else {
+        // A verb with verbs below it, and none of them named: clap answers with its help.
+        return ("a verb is missing".to_owned(), "--help lists the verbs".to_owned());
+    };
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or_default();
+    (paragraph(said.split("\n\n").next().unwrap_or_default()), paragraph(tip))
+}
+
+/// Returns the verb of a command line that is not understood.
+fn verb_of(args: &[String]) -> Option<&str> {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--output" | "--socket" | "--state-dir" => {
+                args.next();
+            }
+            flag if flag.starts_with('-') => {}
+            verb => return Some(verb),
+        }
+    }
+    None
 }
 
 /// A command line that is not understood may still say how its failure is to be told.
-fn wants_json() -> bool {
-    let args: Vec<String> =
-        std::env::args_os().take_while(|arg| arg != "--").filter_map(|arg| arg.into_string().ok()).collect();
+fn wants_json(args: &[String]) -> bool {
+    let own: Vec<&str> = args.iter().map(String::as_str).take_while(|arg| *arg != "--").collect();
     let is_json = |text: &str| text == "json" || text == "ndjson";
-    args.iter().any(|arg| arg.strip_prefix("--output=").is_some_and(is_json))
-        || args.windows(2).any(|pair| pair[0] == "--output" && is_json(&pair[1]))
+    own.iter().any(|arg| arg.strip_prefix("--output=").is_some_and(is_json))
+        || own.windows(2).any(|pair| pair[0] == "--output" && is_json(pair[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn check(line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        match Cli::try_parse_from(&words) {
+            Ok(cli) => format!("{:?}", cli.verb),
+            Err(error) => {
+                let (message, hint) = misuse(&error.to_string());
+                format!("{message} | {hint}")
+            }
+        }
+    }
+
+    #[test]
+    fn a_misuse_is_one_sentence_with_its_tip() {
+        insta::assert_snapshot!(check("shipote stpo web"), @"unrecognized subcommand 'stpo' | some similar subcommands exist: 'tap', 'top', 'stop'");
+        insta::assert_snapshot!(check("shipote run"), @"the following required arguments were not provided: <ARGV>... |");
+        insta::assert_snapshot!(check("shipote run --memry 1GiB -- true"), @"unexpected argument '--memry' found | a similar argument exists: '--memory'");
+        insta::assert_snapshot!(check("shipote run --ttl soon -- true"), @r#"invalid value 'soon' for '--ttl <SPAN>': not a span of time; write it like "90s", "1h30m" or "250ms" |"#);
+        insta::assert_snapshot!(check("shipote ws"), @"a verb is missing | --help lists the verbs");
+        assert!(check("shipote run make -j2").contains(r#"argv: ["make", "-j2"]"#));
+        assert!(check("shipote run -- ls --color").contains(r#"argv: ["ls", "--color"]"#));
+        assert!(check("shipote exec web ls -l").contains(r#"argv: ["ls", "-l"]"#));
+    }
+
+    #[test]
+    fn the_verb_is_known_where_the_rest_is_not_understood() {
+        let verb =
+            |line: &str| verb_of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).map(str::to_owned);
+        assert_eq!(verb("--output json -q run --bogus").as_deref(), Some("run"));
+        assert_eq!(verb("--state-dir run ws ls").as_deref(), Some("ws"));
+        assert_eq!(verb("--help"), None);
+    }
 }

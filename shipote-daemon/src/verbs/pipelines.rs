@@ -10,6 +10,7 @@ use crate::card_file::CardFile;
 use crate::cli::{Pipeline, PipelineRm, PipelineRun, PipelineSave};
 use crate::client::spawn;
 use crate::exit::Failure;
+use crate::followed::Followed;
 use crate::render::dag::{self, Rates};
 use crate::render::quantity::now_ms;
 use crate::render::{rows, summary};
@@ -137,7 +138,7 @@ async fn run(context: &Context, args: PipelineRun) -> Done {
         (None, None) => return Err(Failure::usage("pipeline run needs a name or -f")),
     };
     let results = attach::results(context, std::slice::from_ref(&spec), args.result.as_deref())?;
-    let look = attach::look(context, results, true);
+    let look = attach::look(context, results, Some(Followed::pipeline(&spec)), true);
     body.caller = caller(passed_by_pipeline(&spec))?;
     if args.detach {
         let view: PipelineView = context.client.post("/v1/pipelines", &body).await?;

@@ -11,6 +11,7 @@ use crate::card_file::{CardFile, find_default};
 use crate::cli::{Down, Up};
 use crate::client::spawn;
 use crate::exit::Failure;
+use crate::followed::Followed;
 use crate::render::rows::workspace_phase;
 use crate::wire::{Opened, UpAnswer, UpBody, segment};
 
@@ -29,7 +30,8 @@ pub async fn up(context: &Context, args: Up) -> Done {
     workspace.soma.strict |= args.strict;
     let card = accepted.card;
     let results = attach::results(context, &card.pipelines, args.result.as_deref())?;
-    let look = attach::look(context, results, card.pipelines.len() <= 1);
+    let followed = Followed::card(&card);
+    let look = attach::look(context, results, Some(followed.clone()), card.pipelines.len() <= 1);
     let caller = caller(passed_by(&card))?;
     spawn::ensure(&context.client, out).await?;
     let body = UpBody { card, caller, replace: args.replace };
@@ -50,7 +52,10 @@ pub async fn up(context: &Context, args: Up) -> Done {
         })?;
         return Ok(0);
     }
-    let (opened, end) = attach::follow(context, "/v1/up", &body, look, false, STOPPING).await?;
+    let (opened, mut end) = attach::follow(context, "/v1/up", &body, look, false, STOPPING).await?;
+    if let Some(detail) = &mut end.detail {
+        followed.narrow(detail);
+    }
     if out.is_json()
         && let Opened::Up(answer) = &opened
     {
