@@ -129,7 +129,7 @@ fn value(wire: &impl Wire) -> Value {
 }
 
 /// Adds each field that differs. Lists of equal length are compared element by element, others as a whole.
-fn compare(old: &Value, new: &Value, pointer: &mut String, fields: &mut Vec<FieldChange>) {
+pub(crate) fn compare(old: &Value, new: &Value, pointer: &mut String, fields: &mut Vec<FieldChange>) {
     let mut step = |key: &str, old: Option<&Value>, new: Option<&Value>| {
         let len = pointer.len();
         pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")));

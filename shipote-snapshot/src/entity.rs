@@ -68,6 +68,17 @@ impl Entity {
         }
     }
 
+    /// Returns the label that people gave it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Workspace(entry) => &entry.spec.label,
+            Self::SavedPipeline(entry) => &entry.spec.label,
+            Self::LivePipeline(entry) => &entry.spec.label,
+            Self::Command(entry) => &entry.spec.label,
+        }
+    }
+
     /// Returns what names it in its list: its id, or the name of a saved pipeline.
     #[must_use]
     pub fn key(&self) -> String {

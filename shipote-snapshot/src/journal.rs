@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 pub use decode::decode;
 pub(crate) use follow::{Chain, OnDamage, Start, follow};
-pub(crate) use scan::{Content, Scan, scan};
+pub(crate) use scan::{Content, Scan, know, scan};
 
 use crate::digest::Digest;
 use crate::domain::Lineage;
@@ -99,6 +99,12 @@ pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
         Some(Line::Record(record)) => Some(record),
         _ => None,
     })
+}
+
+/// Returns whether a journal continues no `state.json`, but is the first one of its line of states.
+pub(crate) fn begins_with_nothing(bytes: &[u8]) -> bool {
+    let first = scan::lines(bytes).next().and_then(|(_, line)| decode(line));
+    matches!(first, Some(Line::Header(Header { base_seq: 0, base_digest: None, .. })))
 }
 
 fn line(json: &impl Wire) -> String {

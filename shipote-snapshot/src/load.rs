@@ -17,7 +17,7 @@ use self::replay::{beginning, hold_broken, is_change, take_changes};
 use crate::code;
 use crate::digest::Digest;
 use crate::domain::{Lineage, SNAPSHOT_VERSION, ShipoteSnapshot};
-use crate::journal::{Chain, Entry, Header, OnDamage, Scan, Start, follow, scan};
+use crate::journal::{Chain, Entry, Header, OnDamage, Scan, Start, follow, know, scan};
 use crate::place::{Findings, MOST_PROBLEMS};
 use crate::read::{Beside, Reading, Verdict, read};
 use crate::report::{Counts, FileProblem, JournalReport, Report, base_name};
@@ -92,7 +92,7 @@ pub enum Tail {
 /// Changes that are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Loss {
-    /// How many records of changes.
+    /// How many records; those that tell of a new `state.json` count too.
     pub changes: u64,
     /// Sequence number of the first one.
     pub from_seq: u64,
@@ -201,7 +201,7 @@ impl<'a> Loader<'a> {
         };
         let chain = follow(&mut self.scans, start, OnDamage::Stop, &mut self.findings);
         let waiting = chain.replay.iter().any(|place| is_change(&self.scans, *place));
-        let known = first.is_none() || self.digest.is_none_or(|digest| self.is_known(digest));
+        let known = first.is_none() || self.digest.is_none_or(|digest| know(&self.scans, digest));
         self.refusal = match () {
             () if chain.newer => Some(Refusal::Newer),
             () if chain.loss.is_some() => Some(Refusal::Damaged),
@@ -245,16 +245,6 @@ impl<'a> Loader<'a> {
 
     fn has_other_lineage(&self, lineage: &Lineage) -> bool {
         self.scans.iter().filter_map(Scan::header).any(|header| header.lineage != *lineage)
-    }
-
-    /// Returns whether the journals know of a `state.json` with this digest.
-    fn is_known(&self, digest: Digest) -> bool {
-        let of_headers = self.scans.iter().filter_map(Scan::header).filter_map(|header| header.base_digest);
-        let of_records = self.scans.iter().flat_map(Scan::records).filter_map(|record| match record.entry {
-            Entry::Checkpoint { digest, .. } => Some(digest),
-            Entry::Changes(_) => None,
-        });
-        of_headers.chain(of_records).any(|known| known == digest)
     }
 
     fn refuse_without_checkpoint(&mut self, header: &Header) {

@@ -7,6 +7,7 @@ mod frozen;
 mod journal;
 mod loading;
 mod properties;
+mod recovery;
 mod upgrades;
 
 use std::path::Path;

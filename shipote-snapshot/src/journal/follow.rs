@@ -33,7 +33,6 @@ pub(crate) enum OnDamage {
     /// Nothing behind it is used: the state is one that was there.
     Stop,
     /// What is behind it is used all the same.
-    #[expect(dead_code, reason = "what recovers goes on behind damage")]
     Skip,
 }
 
@@ -165,7 +164,8 @@ impl Follower<'_> {
             self.nothing_missing();
         } else if journal == 0 {
             let message = format!("the journal continues change {base}, and state.json ends with {seq}");
-            self.damage(journal, code::BASE_NEWER, at, message)?;
+            self.tell_damage(journal, code::BASE_NEWER, at, message);
+            self.lose(seq + 1, base, Some(header.at_ms))?;
             self.chain.seq = base;
         } else {
             self.missing(base, Damaged { journal, at, len }, Some(header.at_ms))?;
@@ -257,10 +257,8 @@ impl Follower<'_> {
         what: String,
     ) -> Result<(), Stopped> {
         self.tell_damage(journal, code, at, what);
-        match self.on_damage {
-            OnDamage::Stop => self.lose(self.chain.seq + 1, self.last_seq, None),
-            OnDamage::Skip => Ok(()),
-        }
+        // Nothing is known to be missing, and yet it is not what was written.
+        self.lose(self.chain.seq + 1, self.chain.seq, None)
     }
 
     fn tell_damage(&mut self, journal: usize, code: &'static str, at: Stretch, message: String) {

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::decode::{self, Foreign};
-use super::{Header, Line, Record, checksum};
+use super::{Entry, Header, Line, Record, checksum};
+use crate::digest::Digest;
 use crate::place::Stretch;
 
 /// The lines of one journal.
@@ -49,6 +50,16 @@ impl Scan {
             _ => None,
         })
     }
+}
+
+/// Returns whether journals know of a `state.json` with this digest.
+pub(crate) fn know(scans: &[Scan], digest: Digest) -> bool {
+    let of_headers = scans.iter().filter_map(Scan::header).filter_map(|header| header.base_digest);
+    let of_records = scans.iter().flat_map(Scan::records).filter_map(|record| match record.entry {
+        Entry::Checkpoint { digest, .. } => Some(digest),
+        Entry::Changes(_) => None,
+    });
+    of_headers.chain(of_records).any(|known| known == digest)
 }
 
 /// Takes a journal apart.
