@@ -89,7 +89,7 @@ fn news_of(command: &CommandView) -> Option<News> {
         }
     };
     let name = command.label.clone();
-    if command.phase.is_settled() && command.phase != UnitPhase::Declared {
+    if has_ended(command.phase) {
         return Some(News { name, key: format!("{:?}", command.phase), text: state });
     }
     (command.restarts > 0).then(|| {
@@ -107,13 +107,15 @@ fn tally(detail: &WorkspaceDetail) -> String {
         .filter(|command| command.kind != "node")
         .map(|command| command.phase)
         .collect();
-    let running = |phases: &[UnitPhase]| phases.iter().filter(|phase| **phase == UnitPhase::Running).count();
     let mut parts = Vec::new();
-    if !nodes.is_empty() {
-        parts.push(format!("{} of {} running", running(&nodes), counted(nodes.len(), "node")));
-    }
-    if !commands.is_empty() {
-        parts.push(format!("{} of {} running", running(&commands), counted(commands.len(), "command")));
+    for (phases, noun) in [(nodes, "node"), (commands, "command")] {
+        let all = counted(phases.len(), noun);
+        let running = phases.iter().filter(|phase| **phase == UnitPhase::Running).count();
+        if !phases.is_empty() && phases.iter().all(|phase| has_ended(*phase)) {
+            parts.push(format!("{all} ended"));
+        } else if !phases.is_empty() {
+            parts.push(format!("{running} of {all} running"));
+        }
     }
     let bytes: u64 = detail
         .pipelines
@@ -125,6 +127,10 @@ fn tally(detail: &WorkspaceDetail) -> String {
         parts.push(format!("{} through its edges", size(bytes)));
     }
     if parts.is_empty() { "nothing to run".to_owned() } else { parts.join(", ") }
+}
+
+const fn has_ended(phase: UnitPhase) -> bool {
+    phase.is_settled() && !matches!(phase, UnitPhase::Declared)
 }
 
 #[cfg(test)]
