@@ -176,10 +176,20 @@ impl Supervisor {
             Input::Restart => self.restart(now_ms),
             Input::Stop { kill } => self.stop(kill, now_ms),
             Input::Spawned { generation } => {
-                if generation == self.generation && self.state == State::Starting {
-                    self.state = State::Running { since_ms: now_ms };
+                match self.state {
+                    State::Starting if generation == self.generation => {
+                        self.state = State::Running { since_ms: now_ms };
+                        vec![]
+                    }
+                    // What was asked of it before it was there reached nobody.
+                    State::Stopping { asked_kill: true, .. } if generation == self.generation => {
+                        vec![Effect::Kill { generation }]
+                    }
+                    State::Stopping { .. } if generation == self.generation => {
+                        vec![Effect::Ask { generation }]
+                    }
+                    _ => vec![],
                 }
-                vec![]
             }
             Input::Ended { generation, outcome } if generation == self.generation => {
                 self.ended(outcome, now_ms, random)
@@ -293,6 +303,13 @@ impl Supervisor {
         self.generation += 1;
         self.state = State::Starting;
         vec![Effect::Spawn { generation: self.generation }]
+    }
+
+    /// Counts generations on from an earlier supervisor of the same unit, whose late news must not be taken for ours.
+    pub const fn succeed(&mut self, earlier: &Self) {
+        if earlier.generation > self.generation {
+            self.generation = earlier.generation;
+        }
     }
 
     /// Takes on another policy and grace; the present run goes on.
@@ -419,6 +436,24 @@ mod tests {
         assert_eq!(supervisor.step(Input::Tick, 500, 0), [Effect::Spawn { generation: 1 }]);
         let _ = supervisor.step(ended(1, Outcome::Failure), 510, 0);
         assert_eq!(supervisor.due_ms(), Some(510 + 800));
+    }
+
+    #[test]
+    fn a_stop_before_the_processes_are_there_is_said_again_when_they_are() {
+        let script = [
+            (0, Input::Start),
+            (1, Input::Stop { kill: false }),
+            (2, Input::Spawned { generation: 1 }),
+            (3, Input::Stop { kill: true }),
+            (4, Input::Spawned { generation: 1 }),
+        ];
+        insta::assert_snapshot!(transcript(None, &script), @r"
+             0 Start -> [Spawn { generation: 1 }] Starting
+             1 Stop { kill: false } -> [Ask { generation: 1 }] Stopping due 5001
+             2 Spawned { generation: 1 } -> [Ask { generation: 1 }] Stopping due 5001
+             3 Stop { kill: true } -> [Kill { generation: 1 }] Stopping
+             4 Spawned { generation: 1 } -> [Kill { generation: 1 }] Stopping
+        ");
     }
 
     #[test]

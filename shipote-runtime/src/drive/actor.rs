@@ -49,6 +49,7 @@ struct Actor {
     origin: Origin,
     asks: mpsc::Receiver<Ask>,
     changed: watch::Sender<u64>,
+    stillborn: watch::Sender<Option<StartFailure>>,
     internal: mpsc::UnboundedSender<Internal>,
     units: BTreeMap<String, Unit>,
     waiters: Vec<Waiter>,
@@ -61,7 +62,6 @@ struct Actor {
     phase: WorkspacePhase,
     meter: Meter,
     stats: Option<WorkspaceStats>,
-    ended_cpu_usec: u64,
 }
 
 /// Starts the actor of a workspace.
@@ -69,12 +69,14 @@ pub(super) fn start(origin: Origin) -> WorkspaceHandle {
     let (asks_sender, asks) = mpsc::channel(64);
     let (changed, changed_receiver) = watch::channel(0);
     let (gone_sender, gone) = watch::channel(false);
+    let (stillborn_sender, stillborn) = watch::channel(None);
     tokio::spawn(async move {
         let (internal, inbox) = mpsc::unbounded_channel();
         let mut actor = Actor {
             origin,
             asks,
             changed,
+            stillborn: stillborn_sender,
             internal,
             units: BTreeMap::new(),
             waiters: Vec::new(),
@@ -86,7 +88,6 @@ pub(super) fn start(origin: Origin) -> WorkspaceHandle {
             phase: WorkspacePhase::Starting,
             meter: Meter::default(),
             stats: None,
-            ended_cpu_usec: 0,
         };
         let unexpected = actor.live(inbox).await;
         let detail = Box::new(actor.detail());
@@ -95,7 +96,7 @@ pub(super) fn start(origin: Origin) -> WorkspaceHandle {
         let _ = actor.origin.reports.send(Report::Ended { workspace, detail, unexpected });
         gone_sender.send_replace(true);
     });
-    WorkspaceHandle { asks: asks_sender, changed: changed_receiver, gone }
+    WorkspaceHandle { asks: asks_sender, changed: changed_receiver, gone, stillborn }
 }
 
 impl Actor {
@@ -162,6 +163,7 @@ impl Actor {
     /// Answers what was asked of a workspace that could not be made.
     async fn refuse_everything(&mut self, failure: &StartFailure) {
         self.phase = WorkspacePhase::Declared;
+        self.stillborn.send_replace(Some(failure.clone()));
         self.asks.close();
         while let Some(ask) = self.asks.recv().await {
             match ask {
@@ -218,9 +220,13 @@ impl Actor {
                 let (policy, grace_ms) = unit.supervisor.terms();
                 old.supervisor.adjust(policy, grace_ms);
                 (old.kind, old.caller, old.desired) = (unit.kind, unit.caller, unit.desired);
+                if unit.attachment.is_some() {
+                    (old.attachment, old.stdin) = (unit.attachment, unit.stdin);
+                }
             }
             Some(old) => {
                 unit.last = old.last.take();
+                unit.supervisor.succeed(&old.supervisor);
                 *old = unit;
             }
             None => drop(self.units.insert(id.clone(), unit)),
@@ -305,7 +311,9 @@ impl Actor {
         self.event(kind, &unit.label, data);
         if unit.is_declared() && (phase.is_settled() || phase == UnitPhase::Backoff) {
             let counters = unit.counters(clock::now_ms());
-            let (workspace, id, settled) = (self.origin.id, id.to_owned(), phase.is_settled());
+            // What waits for a caller's variables is still wanted.
+            let settled = phase.is_settled() && phase != UnitPhase::NeedsEnv;
+            let (workspace, id) = (self.origin.id, id.to_owned());
             // Only a daemon that ends has no manager.
             let _ = self.origin.reports.send(Report::Unit { workspace, id, counters, settled });
         }
@@ -315,15 +323,17 @@ impl Actor {
         let Some(unit) = self.units.get_mut(id) else { return };
         unit.attachment = None;
         unit.stdin = None;
-        let ended_execs: Vec<String> = self
+        let mut ended_execs: Vec<(u64, String)> = self
             .units
             .values()
             .filter(|unit| !unit.is_declared() && unit.run.is_none() && unit.supervisor.phase().is_settled())
-            .map(|unit| unit.id.clone())
+            .map(|unit| (unit.last.as_ref().map_or(0, |last| last.ended_at_ms), unit.id.clone()))
             .collect();
-        // Ids grow with time, so the first are the oldest.
-        for old in ended_execs.iter().take(ended_execs.len().saturating_sub(ENDED_EXECS_SHOWN)) {
-            self.units.remove(old);
+        // The longest ended go first; whoever follows the newest has yet to see how it ended.
+        ended_execs.sort();
+        let surplus = ended_execs.len().saturating_sub(ENDED_EXECS_SHOWN);
+        for (_, old) in ended_execs.into_iter().take(surplus).filter(|(_, old)| old != id) {
+            self.units.remove(&old);
         }
     }
 
@@ -353,13 +363,16 @@ impl Actor {
                     let _ = unit.supervisor.step(ended, clock::now_ms(), 0);
                     unit.supervisor.settle(UnitPhase::NeedsEnv);
                 }
+                self.settled(id);
                 Ok(())
             }
             Err(LaunchError::Step(failure)) => {
                 self.fail_waiters(id, &StartFailure::Launch(failure.clone().into()));
                 if let Some(unit) = self.units.get_mut(id) {
                     unit.fail_before_launch(generation, failure);
-                    let _ = unit.conclude();
+                    if let Some((_, outcome)) = unit.conclude() {
+                        return Err(outcome);
+                    }
                 }
                 Err(Outcome::Permanent)
             }
@@ -443,7 +456,6 @@ impl Actor {
                 self.close_if_ended(&id);
             }
             FromInit::Exited { group, process, status, cpu_usec, max_rss_bytes } => {
-                self.ended_cpu_usec += cpu_usec;
                 let Some(unit) = self.unit_of_group(group) else { return };
                 let id = unit.id.clone();
                 unit.process_ended(process, exit_of(status), cpu_usec, max_rss_bytes);
@@ -525,7 +537,7 @@ impl Actor {
         let (leaf, nest, generation) = (run.leaf.clone(), run.nest.clone(), run.generation);
         let carriers = std::mem::take(&mut run.carriers);
         let meters: Vec<_> = run.edges.iter().filter_map(|edge| edge.meter.clone()).collect();
-        let failed_to_start = run.failure.is_some();
+        let (failed_to_start, stopped) = (run.failure.is_some(), run.cancelled);
         let (internal, unit) = (self.internal.clone(), id.to_owned());
         if failed_to_start {
             run.relay = None;
@@ -545,7 +557,7 @@ impl Actor {
             if !failed_to_start {
                 wiring::await_meters(&meters).await;
             }
-            wiring::await_carriers(carriers, attached).await;
+            wiring::await_carriers(carriers, attached, stopped).await;
             // The actor outlives its runs.
             let _ = internal.send(Internal::RunGone { unit, generation });
         });

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shipote_card::{Problem, WorkspaceId};
 use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
@@ -28,6 +29,8 @@ use crate::view::{Event, LaunchFailure, StatsSource, WorkspaceDetail, WorkspaceS
 pub const SAMPLES_KEPT: usize = 3600;
 /// Events that can be asked for again.
 const EVENTS_KEPT: usize = 4096;
+/// Longest time for which the counters of restart policies are kept in memory only.
+const COUNTERS_EVERY: Duration = Duration::from_secs(1);
 /// Samples are appended to their journal in batches of this many.
 const SAMPLE_BATCH: usize = 10;
 
@@ -211,6 +214,8 @@ pub(super) struct Core {
     pub(super) closing: bool,
     next_event: u64,
     store: Store,
+    /// What units have reported and is not yet remembered: counters, and whether they have come to their end.
+    ends: BTreeMap<String, (shipote_snapshot::Counters, bool)>,
     samples: Option<SampleJournal>,
     waiting_samples: Vec<SampleLine>,
     reports: mpsc::UnboundedSender<Report>,
@@ -277,6 +282,7 @@ impl WorkspaceManager {
             detached: false,
             closing: false,
             next_event: 1,
+            ends: BTreeMap::new(),
             store: store.map_or(Store::Nowhere, Store::Here),
             samples,
             waiting_samples: Vec::new(),
@@ -373,7 +379,18 @@ impl Core {
             tokio::select! {
                 // Reports first: whoever has seen a workspace end must find it ended here too.
                 biased;
-                Some(report) = reports.recv() => self.on_report(report).await,
+                Some(report) = reports.recv() => {
+                    self.on_report(report);
+                    // All that wait are taken in together: a crash loop must cost one write, and no verb its turn.
+                    while let Ok(report) = reports.try_recv() {
+                        self.on_report(report);
+                    }
+                    self.flush_ends().await;
+                    if let Ok(JobBox(job)) = jobs.try_recv() {
+                        job(&mut self).await;
+                    }
+                }
+                () = tokio::time::sleep(COUNTERS_EVERY), if !self.ends.is_empty() => self.flush_units().await,
                 job = jobs.recv() => match job {
                     Some(JobBox(job)) => job(&mut self).await,
                     None => break,
@@ -382,7 +399,7 @@ impl Core {
         }
         // What the last actors said on their way out.
         while let Ok(report) = reports.try_recv() {
-            self.on_report(report).await;
+            self.on_report(report);
         }
         self.write_samples();
         self.incarnator.tidy();
@@ -458,11 +475,12 @@ impl Core {
         Ok(true)
     }
 
-    async fn on_report(&mut self, report: Report) {
+    fn on_report(&mut self, report: Report) {
         match report {
             Report::Unit { workspace, id, counters, settled } => {
                 if !self.ephemeral.contains_key(&workspace) && !self.closing {
-                    self.remember_unit(&id, counters, settled).await;
+                    let known = self.ends.entry(id).or_insert((counters, false));
+                    *known = (counters, known.1 || settled);
                 }
             }
             Report::Sample { workspace, stats } => self.take_sample(workspace, stats),
@@ -486,8 +504,16 @@ impl Core {
         }
     }
 
-    /// Remembers where a restart policy stands, and that something has come to its end.
-    async fn remember_unit(&mut self, id: &str, counters: shipote_snapshot::Counters, settled: bool) {
+    /// Writes at once that something has come to its end; where restart policies stand can wait a little.
+    async fn flush_ends(&mut self) {
+        if self.ends.values().any(|(_, settled)| *settled) {
+            self.flush_units().await;
+        }
+    }
+
+    /// Remembers where restart policies stand, and what has come to its end.
+    async fn flush_units(&mut self) {
+        let ends = std::mem::take(&mut self.ends);
         let mut next = self.declared.clone();
         let slots = next
             .commands
@@ -499,9 +525,9 @@ impl Core {
                     .map(|entry| (entry.id.to_string(), &mut entry.desired, &mut entry.counters)),
             );
         for (entry_id, desired, slot) in slots {
-            if entry_id == id {
-                *slot = counters;
-                if settled {
+            if let Some((counters, settled)) = ends.get(&entry_id) {
+                *slot = *counters;
+                if *settled {
                     *desired = Desired::Stopped;
                 }
             }

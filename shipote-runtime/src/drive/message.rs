@@ -90,6 +90,8 @@ pub(super) struct WorkspaceHandle {
     pub(super) changed: watch::Receiver<u64>,
     /// True once nothing of the workspace is alive.
     pub(super) gone: watch::Receiver<bool>,
+    /// Why the workspace could not be made.
+    pub(super) stillborn: watch::Receiver<Option<StartFailure>>,
 }
 
 impl WorkspaceHandle {
@@ -110,8 +112,14 @@ impl WorkspaceHandle {
     pub(super) async fn start(&self, unit: Unit, begin: Begin) -> Result<(), StartFailure> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask::Start { unit: Box::new(unit), begin, reply };
-        self.asks.send(ask).await.map_err(|_| StartFailure::Ending)?;
-        answer.await.unwrap_or(Err(StartFailure::Ending))
+        if self.asks.send(ask).await.is_err() {
+            return Err(self.end_reason());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.end_reason()))
+    }
+
+    fn end_reason(&self) -> StartFailure {
+        self.stillborn.borrow().clone().unwrap_or(StartFailure::Ending)
     }
 
     pub(super) async fn act(&self, unit: &str, action: Action) -> Result<(), StartFailure> {

@@ -297,6 +297,9 @@ pub(super) fn kill_run(run: &Run) {
     }
 }
 
+/// Longest wait for the last bytes of a run that nobody is bound to read.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
 /// Waits until the relay has let go of every edge, so that the counts are final.
 pub(super) async fn await_meters(meters: &[Arc<EdgeMeter>]) {
     let deadline = Instant::now() + Duration::from_secs(2);
@@ -306,23 +309,33 @@ pub(super) async fn await_meters(meters: &[Arc<EdgeMeter>]) {
 }
 
 /// Waits until everything that was written has been carried: to a client for as long as there is one.
-pub(super) async fn await_carriers(carriers: Vec<JoinHandle<()>>, client: Option<mpsc::Sender<Frame>>) {
+///
+/// A run that was stopped waits for nobody longer than [`LAST_BYTES`]: a client that does not read must not hold up
+/// whoever stops it.
+pub(super) async fn await_carriers(
+    mut carriers: Vec<JoinHandle<()>>,
+    client: Option<mpsc::Sender<Frame>>,
+    stopped: bool,
+) {
     let all = async {
-        for carrier in carriers {
+        for carrier in &mut carriers {
             // A carrier that panicked has nothing left to carry.
             let _ = carrier.await;
         }
     };
     let give_up = async {
         match client {
-            Some(frames) => frames.closed().await,
-            // Whoever still holds the pipe escaped its containment; its log is not waited for.
-            None => tokio::time::sleep(Duration::from_secs(2)).await,
+            Some(frames) if !stopped => frames.closed().await,
+            // Without a client, whoever still holds the pipe escaped its containment; its log is not waited for.
+            _ => tokio::time::sleep(LAST_BYTES).await,
         }
     };
     tokio::select! {
-        () = all => {}
+        () = all => return,
         () = give_up => {}
+    }
+    for carrier in carriers {
+        carrier.abort();
     }
 }
 

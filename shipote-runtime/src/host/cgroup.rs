@@ -52,11 +52,9 @@ impl CgroupBase {
 
     /// Makes and removes a directory, which tells whether this user may.
     fn probe(&self) -> io::Result<()> {
-        let dir = self.dir.join("probe");
-        match fs::create_dir(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        // A name of its own: another process may be probing too.
+        let dir = self.dir.join(format!("probe-{:016x}", super::clock::random_u64()));
+        fs::create_dir(&dir)?;
         let writable = File::options().write(true).open(dir.join("cgroup.kill")).map(drop);
         fs::remove_dir(&dir)?;
         writable
@@ -69,7 +67,7 @@ impl CgroupBase {
     /// Returns the kernel's error.
     pub fn workspace(&self, name: &str) -> io::Result<WorkspaceCgroup> {
         let cgroup = WorkspaceCgroup { dir: self.dir.join(name) };
-        for dir in [cgroup.dir.clone(), cgroup.dir.join("init"), cgroup.dir.join("cmd")] {
+        for dir in [self.dir.clone(), cgroup.dir.clone(), cgroup.dir.join("init"), cgroup.dir.join("cmd")] {
             create_dir(&dir)?;
         }
         Ok(cgroup)

@@ -56,8 +56,8 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
     }
     rows.push(match CgroupBase::discover(state_dir) {
         Ok(base) => {
+            // The directory stays: a daemon of this state may be about to use it.
             let dir = base.dir().display().to_string();
-            base.remove();
             row("cgroup v2", Health::Ok, dir, "")
         }
         Err(reason) => row(

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use shipote_card::{Soma, WorkspaceId};
@@ -40,6 +41,9 @@ impl IncarnatorConfig {
     }
 }
 
+/// Longest start of a ws-init; a mount that hangs must not hold up everything else.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
 /// Why a workspace could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum IncarnateError {
@@ -66,6 +70,8 @@ pub struct Incarnator {
     config: IncarnatorConfig,
     abilities: HostAbilities,
     cgroups: Option<CgroupBase>,
+    /// Soft limit of open descriptors that the daemon was started with.
+    descriptors: u64,
 }
 
 impl Incarnator {
@@ -92,7 +98,8 @@ impl Incarnator {
                 tracing::warn!(workspaces = swept, "ended what an earlier daemon left behind");
             }
         }
-        Ok(Self { config, abilities, cgroups: cgroups.ok() })
+        let descriptors = sys::raise_descriptor_limit();
+        Ok(Self { config, abilities, cgroups: cgroups.ok(), descriptors })
     }
 
     /// Removes the daemon's cgroup directory, once nothing is in it.
@@ -185,6 +192,7 @@ impl Incarnator {
                 cgroup: plan.namespaces.cgroup,
             },
             cgroup: fds.is_some(),
+            descriptors: self.descriptors,
             hostname: soma.hostname.clone().filter(|_| plan.namespaces.uts),
             covered: covered.map(|path| path.to_string_lossy().into_owned()).collect(),
             read_only: if plan.namespaces.mount { read_only } else { Vec::new() },
@@ -193,7 +201,9 @@ impl Incarnator {
         link.send(&ToInit::Setup(setup), &raw).await?;
         // The executed stage ends by itself once its helper is born.
         let stage_end = tokio::spawn(async move { child.wait().await });
-        let result = link.await_ready().await;
+        let Ok(result) = tokio::time::timeout(READY_WITHIN, link.await_ready()).await else {
+            return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT).into());
+        };
         if result.is_err() {
             // Its exit code says nothing that the failed step did not.
             let _ = stage_end.await;
@@ -268,7 +278,7 @@ impl InitLink {
 
     async fn await_ready(&mut self) -> Result<Vec<StepFailure>, IncarnateError> {
         // The three senders run side by side, so that their messages come in any order.
-        let (mut stage_seen, mut ready) = (false, None);
+        let (mut stage_seen, mut ready, mut failed) = (false, None, None);
         loop {
             if stage_seen
                 && self.init.is_some()
@@ -289,9 +299,15 @@ impl InitLink {
                     }
                 }
                 Some((FromInit::Ready { missing }, _)) => ready = Some(missing),
-                Some((FromInit::Failed(failure), _)) => return Err(IncarnateError::Step(failure)),
+                // The stages before it are still to be reaped; they all end now.
+                Some((FromInit::Failed(failure), _)) => failed = Some(failure),
                 Some(_) => return Err(io::Error::from_raw_os_error(libc::EPROTO).into()),
-                None => return Err(io::Error::from_raw_os_error(libc::ECHILD).into()),
+                None => {
+                    return Err(failed.map_or_else(
+                        || io::Error::from_raw_os_error(libc::ECHILD).into(),
+                        IncarnateError::Step,
+                    ));
+                }
             }
         }
     }

@@ -202,7 +202,8 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// Returns what failed; `state.json` is then as it was.
+    /// Returns what failed. `state.json` then has its old content, or the new one where only the sync of the
+    /// directory failed.
     pub fn save(&mut self, content: &str) -> Result<(), StoreError> {
         let path = self.dir.join(STATE_FILE);
         let temporary = temporary_name(&self.dir);
@@ -219,10 +220,10 @@ impl StateStore {
         self.keep_foreign_change(path)?;
         self.keep_generations(path)?;
         fs::rename(temporary, path).map_err(io_error(path, "rename"))?;
-        sync_dir(&self.dir)?;
+        // The file is ours from here on, whether or not the directory can be synced.
         self.known = mark(path);
         self.backup_of = None;
-        Ok(())
+        sync_dir(&self.dir)
     }
 
     /// Keeps a copy of a `state.json` that is not the one this daemon read or wrote last.
@@ -256,6 +257,11 @@ impl StateStore {
             }
         }
         let generation = |number: u32| self.dir.join(format!("{STATE_FILE}.{number}"));
+        // A write that was cut off after this step has kept the present file already. Renaming it onto another name
+        // of itself would do nothing (rename(2)), and leave no room for the link.
+        if mark(&generation(1)).is_some_and(|kept| mark(path).is_some_and(|now| now.ino == kept.ino)) {
+            return Ok(());
+        }
         for number in (1..GENERATIONS).rev() {
             match fs::rename(generation(number), generation(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -265,7 +271,10 @@ impl StateStore {
             }
         }
         let newest = generation(1);
-        fs::hard_link(path, &newest).map_err(io_error(&newest, "link"))
+        match fs::remove_file(&newest) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&newest, "remove")(error)),
+            _ => fs::hard_link(path, &newest).map_err(io_error(&newest, "link")),
+        }
     }
 
     /// Keeps a byte-exact copy of something that was not understood, with a report beside it.
@@ -426,6 +435,26 @@ mod tests {
         assert_eq!(found, ["5", "4", "3", "2"]);
         assert_eq!(fs::metadata(dir.path().join("state.json")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn a_write_cut_off_after_its_link_does_not_stop_the_next_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = StateStore::open(dir.path()).unwrap();
+        let path = dir.path().join("state.json");
+        for number in 0..4 {
+            store.save(&format!("{number}")).unwrap();
+        }
+        // Cut off twice between the link and the rename of the new content.
+        for _ in 0..2 {
+            store.keep_generations(&path).unwrap();
+        }
+        for number in 4..9 {
+            store.save(&format!("{number}")).unwrap();
+        }
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        let found = ["state.json", "state.json.1", "state.json.2", "state.json.3"].map(read);
+        assert_eq!(found, ["8", "7", "6", "5"]);
     }
 
     #[test]

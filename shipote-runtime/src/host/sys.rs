@@ -155,6 +155,39 @@ pub fn reap_any() -> Option<Reaped> {
     })
 }
 
+/// Raises the soft limit of open descriptors to the hard one (`RLIMIT_NOFILE`, getrlimit(2)); returns what it was.
+#[must_use]
+pub fn raise_descriptor_limit() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    // Going on with the soft limit is what happens anyway where this is refused.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    soft
+}
+
+/// Sets the soft limit of open descriptors, at most to the hard one.
+///
+/// # Errors
+///
+/// Returns the kernel's error.
+pub fn set_descriptor_limit(soft: u64) -> io::Result<()> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard).map_err(io::Error::from)
+}
+
+/// Sets the saved group id alone (setresgid(2)). A process whose ids do not all match may not set limits on this one
+/// (prlimit(2)).
+///
+/// # Errors
+///
+/// Returns `EPERM` without the capability.
+pub fn set_saved_gid(gid: libc::gid_t) -> io::Result<()> {
+    const UNCHANGED: libc::gid_t = libc::gid_t::MAX;
+    // SAFETY: takes no pointer.
+    check(libc::c_long::from(unsafe { libc::setresgid(UNCHANGED, UNCHANGED, gid) })).map(drop)
+}
+
 /// Returns the most memory that this process has had, in bytes (getrusage(2)).
 #[must_use]
 pub fn own_max_rss_bytes() -> u64 {

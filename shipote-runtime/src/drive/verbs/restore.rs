@@ -12,6 +12,9 @@ use crate::drive::message::Begin;
 use crate::drive::unit::Unit;
 use crate::host::clock;
 
+/// Longest wait in milliseconds before something is started again after a restart of the daemon.
+const LONGEST_RESUME_MS: u64 = 5 * 60_000;
+
 /// Longest wait for processes that were killed.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -84,6 +87,8 @@ impl WorkspaceManager {
 
     /// Starts again what ought to run in a workspace whose ws-init ended by itself.
     pub(in crate::drive) async fn relaunch_workspace(&self, workspace: WorkspaceId) {
+        // A workspace that ends at once must not be made again without pause; what is wanted is asked after it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let relaunches = self
             .ask(move |core| {
                 Box::pin(async move {
@@ -92,8 +97,6 @@ impl WorkspaceManager {
                 })
             })
             .await;
-        // A workspace that ends at once must not be made again without pause.
-        tokio::time::sleep(Duration::from_secs(1)).await;
         self.relaunch(relaunches.unwrap_or_default()).await;
     }
 
@@ -107,11 +110,11 @@ impl WorkspaceManager {
         grace: Duration,
         hurry: impl Future<Output = ()> + Send,
     ) -> Result<(), ManagerError> {
-        let handles = self
+        let (handles, logs) = self
             .ask(|core| {
                 Box::pin(async {
                     core.closing = true;
-                    core.handles()
+                    (core.handles(), core.logs.clone())
                 })
             })
             .await?;
@@ -134,19 +137,10 @@ impl WorkspaceManager {
             // What is left after that ends with the daemon's sockets, and with the next daemon's sweep.
             let _ = tokio::time::timeout(LAST_WAIT, ended(true)).await;
         }
-        // Logs and samples are written by then; the core ends when the last actor has reported.
-        let flushed = self
-            .ask(|core| {
-                Box::pin(async {
-                    core.write_samples();
-                    core.logs.clone()
-                })
-            })
-            .await;
-        if let Ok(logs) = flushed {
-            // A thread that panicked has nothing to flush.
-            let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
-        }
+        // The core ends, samples written, when the last actor has reported; asking it anything waits for that.
+        let _ = self.ask(|core| Box::pin(async { core.write_samples() })).await;
+        // A thread that panicked has nothing to flush.
+        let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
         Ok(())
     }
 }
@@ -238,7 +232,8 @@ impl Core {
                     workspace,
                     path: self.path(workspace, label),
                     unit: self.declared_unit(&id, None)?,
-                    delay_ms: next_at_ms.map_or(0, |at| at.saturating_sub(wall_ms)),
+                    // A clock that was set back must not make it wait for years.
+                    delay_ms: next_at_ms.map_or(0, |at| at.saturating_sub(wall_ms).min(LONGEST_RESUME_MS)),
                 })
             })
             .collect()

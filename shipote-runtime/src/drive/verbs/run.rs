@@ -145,6 +145,8 @@ struct Started {
     created: bool,
     changes: Vec<String>,
     handle: Option<WorkspaceHandle>,
+    /// Whether nothing ran in the workspace before.
+    fresh: bool,
     units: Vec<(Unit, Begin)>,
     /// Units that are no longer declared.
     dropped: Vec<String>,
@@ -157,6 +159,12 @@ impl WorkspaceManager {
     ///
     /// Refuses a card with mistakes, a live pipeline of the same label, and a change that needs a stop first.
     pub async fn up(&self, request: UpRequest) -> Result<UpOutcome, ManagerError> {
+        let this = self.clone();
+        // A task of its own: a client that goes away in the middle leaves a session that sees it gone.
+        tokio::spawn(async move { this.up_now(request).await }).await.map_err(|_| ManagerError::Closed)?
+    }
+
+    async fn up_now(&self, request: UpRequest) -> Result<UpOutcome, ManagerError> {
         judge(&request.card)?;
         let UpRequest { card, caller, replace, attach } = request;
         for path in self.busy_pipelines(&card).await? {
@@ -170,7 +178,7 @@ impl WorkspaceManager {
         let plan = self
             .ask(move |core| Box::pin(async move { core.plan_up(card, &plan_caller, attach).await }))
             .await??;
-        let Started { workspace, view, created, changes, handle, units, dropped } = plan;
+        let Started { workspace, view, created, changes, handle, fresh, units, dropped } = plan;
         let Some(handle) = handle else {
             return Ok(UpOutcome { workspace: view, created, changes, session: None });
         };
@@ -184,7 +192,9 @@ impl WorkspaceManager {
         let started = start_all(&handle, units, &caller, attachment.as_ref()).await;
         drop(attachment);
         if let Err(failure) = started {
-            self.stop_workspace(&workspace.to_string(), false).await?;
+            if fresh {
+                self.stop_workspace(&workspace.to_string(), false).await?;
+            }
             return Err(failure.into());
         }
         let detail = self.detail(workspace).await?;
@@ -223,6 +233,14 @@ impl WorkspaceManager {
     ///
     /// Refuses a pipeline with mistakes, names that mean nothing, and a live pipeline of the same label.
     pub async fn run_pipeline(&self, request: RunPipeline) -> Result<RunOutcome, ManagerError> {
+        let this = self.clone();
+        // A task of its own: a client that goes away in the middle leaves a session that sees it gone.
+        tokio::spawn(async move { this.run_pipeline_now(request).await })
+            .await
+            .map_err(|_| ManagerError::Closed)?
+    }
+
+    async fn run_pipeline_now(&self, request: RunPipeline) -> Result<RunOutcome, ManagerError> {
         let RunPipeline { workspace, spec, saved, caller, replace, tap, attach } = request;
         let (mut spec, saved) = match (spec, saved) {
             (Some(spec), _) => (spec, None),
@@ -278,6 +296,12 @@ impl WorkspaceManager {
     ///
     /// Refuses a command with mistakes, and returns why it did not start.
     pub async fn exec(&self, request: ExecRequest) -> Result<ExecOutcome, ManagerError> {
+        let this = self.clone();
+        // A task of its own: a client that goes away in the middle leaves a session that sees it gone.
+        tokio::spawn(async move { this.exec_now(request).await }).await.map_err(|_| ManagerError::Closed)?
+    }
+
+    async fn exec_now(&self, request: ExecRequest) -> Result<ExecOutcome, ManagerError> {
         let ExecRequest { target, command, caller, stdin, timeout_ms, detach } = request;
         if detach && timeout_ms.is_some() {
             let text = "a time limit needs a client that waits; give the workspace a ttl instead";
@@ -433,13 +457,14 @@ impl Core {
             self.open_lifetime(id).await?;
         }
         self.detached |= !attach;
+        let fresh = !self.live.contains_key(&id);
         let handle = if ids.is_empty() { self.live.get(&id).cloned() } else { Some(self.actor(id)?) };
         let view = self.workspace_view(id).ok_or(ManagerError::Closed)?;
         let units = ids
             .into_iter()
             .filter_map(|(unit_id, begin)| Some((self.declared_unit(&unit_id, None)?, begin)))
             .collect();
-        Ok(Started { workspace: id, view, created, changes, handle, units, dropped })
+        Ok(Started { workspace: id, view, created, changes, handle, fresh, units, dropped })
     }
 
     async fn declare_pipeline(

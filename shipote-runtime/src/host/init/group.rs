@@ -9,8 +9,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Uid, pipe2};
 
 use super::protocol::{ProcessSpec, SpawnGroup, StepFailure, Wire};
@@ -51,7 +53,9 @@ pub(super) fn start(
     leaf: Option<BorrowedFd<'_>>,
     fds: &[OwnedFd],
     workspace: &Workspace,
+    control: BorrowedFd<'_>,
 ) -> Result<Vec<Started>, NotStarted> {
+    let watch = Watch { control, workspace, deadline: Instant::now() + LAUNCH_WITHIN };
     let group_error =
         |step: &str, error: io::Error| NotStarted { process: 0, failure: StepFailure::new(step, "", &error) };
     let mut pipes = Vec::new();
@@ -90,7 +94,7 @@ pub(super) fn start(
     drop(pipes);
     drop(gate);
 
-    if let Err(not_started) = await_gate(&mut candidates) {
+    if let Err(not_started) = await_gate(&mut candidates, &watch) {
         abandon(&candidates);
         return Err(not_started);
     }
@@ -101,7 +105,7 @@ pub(super) fn start(
     }
     for (process, candidate) in candidates.iter_mut().enumerate() {
         let mut record = Vec::new();
-        let read = candidate.report.read_to_end(&mut record);
+        let read = watch.read_to_end(&mut candidate.report, &mut record);
         if read.is_err() || !record.is_empty() {
             let failure = decode(&record, "exec");
             abandon(&candidates);
@@ -111,12 +115,59 @@ pub(super) fn start(
     Ok(candidates.into_iter().map(|candidate| candidate.started).collect())
 }
 
+/// Longest launch of a group. A child can be held up by a directory on a dead network, or by a sibling that stops
+/// it.
+pub(super) const LAUNCH_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a launch waits by: never longer than its limit, and never longer than the daemon lives.
+struct Watch<'a> {
+    control: BorrowedFd<'a>,
+    workspace: &'a Workspace,
+    deadline: Instant,
+}
+
+impl Watch<'_> {
+    fn read(&self, report: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let mut fds = [
+                PollFd::new(report.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.control, PollFlags::empty()),
+            ];
+            let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, limit) {
+                Ok(_) | Err(nix::Error::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if fds[1].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)) {
+                self.workspace.end();
+            }
+            if fds[0].revents().is_some_and(|events| !events.is_empty()) {
+                return report.read(buffer);
+            }
+        }
+    }
+
+    fn read_to_end(&self, report: &mut File, record: &mut Vec<u8>) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        loop {
+            match self.read(report, &mut buffer)? {
+                0 => return Ok(()),
+                count => record.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
+}
+
 /// Waits until each child stands at the gate; the first that failed is returned.
-fn await_gate(candidates: &mut [Candidate]) -> Result<(), NotStarted> {
+fn await_gate(candidates: &mut [Candidate], watch: &Watch<'_>) -> Result<(), NotStarted> {
     for (process, candidate) in candidates.iter_mut().enumerate() {
         let mut first = [0; GATE_RECORD];
         // A pipe hands over a write of this size whole (PIPE_BUF, pipe(7)).
-        let count = candidate.report.read(&mut first).unwrap_or(0);
+        let count = watch.read(&mut candidate.report, &mut first).unwrap_or(0);
         if count == GATE_RECORD && first[0] == AT_GATE {
             let mut floor = [0; 8];
             floor.copy_from_slice(&first[1..]);
@@ -125,7 +176,7 @@ fn await_gate(candidates: &mut [Candidate]) -> Result<(), NotStarted> {
         }
         let mut record = first[..count].to_vec();
         // An unreadable rest leaves a record that does not decode, which is reported as such.
-        let _ = candidate.report.read_to_end(&mut record);
+        let _ = watch.read_to_end(&mut candidate.report, &mut record);
         return Err(NotStarted { process, failure: decode(&record, "set_up") });
     }
     Ok(())
@@ -201,6 +252,7 @@ fn set_up_and_execute(
         let object = object.to_owned();
         move |error: io::Error| StepFailure::new(step, &object, &error)
     };
+    sys::set_descriptor_limit(workspace.descriptors).map_err(failed("descriptor_limit", ""))?;
     take_identity(spec, workspace)?;
     std::env::set_current_dir(&spec.cwd).map_err(failed("cwd", &spec.cwd))?;
     let argv = c_strings(&spec.argv).map_err(failed("argv", program))?;

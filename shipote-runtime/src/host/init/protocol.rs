@@ -45,6 +45,8 @@ pub struct Setup {
     pub namespaces: NamespaceSet,
     /// Whether the three cgroup descriptors are there.
     pub cgroup: bool,
+    /// Soft limit of open descriptors that the programs get; ws-init itself keeps what the daemon has.
+    pub descriptors: u64,
     /// Host name to set; needs the uts namespace.
     pub hostname: Option<String>,
     /// Directories and files that no process of the workspace may reach.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -21,22 +21,29 @@ pub(super) struct Workspace {
     pub(super) proc_of_its_own: bool,
     /// Whether ids are the host's own and the caller is root.
     pub(super) host_root: bool,
+    /// Soft limit of open descriptors for programs.
+    pub(super) descriptors: u64,
     /// The kill switch of every command, where there is a cgroup.
     pub(super) kill: Option<OwnedFd>,
 }
 
+impl Workspace {
+    /// Ends everything in the workspace, and this process.
+    pub(super) fn end(&self) -> ! {
+        // Without a pid namespace the kernel does not end the others with us.
+        if let Some(kill) = &self.kill {
+            // An emptied or removed cgroup is what is wanted.
+            let _ = nix::unistd::write(kill, b"1");
+        }
+        sys::exit_now(0)
+    }
+}
+
 /// Serves until the control socket ends, then ends everything and this process.
 pub(super) fn serve(socket: OwnedFd, workspace: &Workspace) -> ! {
-    let code = match Server::new(socket, workspace).and_then(Server::run) {
-        Ok(()) => 0,
-        Err(_) => 1,
-    };
-    // Without a pid namespace the kernel does not end the others with us.
-    if let Some(kill) = &workspace.kill {
-        // An emptied or removed cgroup is what is wanted.
-        let _ = nix::unistd::write(kill, b"1");
-    }
-    sys::exit_now(code)
+    // A failure ends it as the end of the socket does; the daemon sees either as the end of ws-init.
+    let _ = Server::new(socket, workspace).and_then(Server::run);
+    workspace.end()
 }
 
 /// A process that ws-init waits for.
@@ -143,7 +150,8 @@ impl<'a> Server<'a> {
         let answer = if request.nested {
             self.start_nested(&request, &fds)
         } else {
-            let started = group::start(&request, leaf.as_ref().map(AsFd::as_fd), &fds, self.workspace);
+            let leaf = leaf.as_ref().map(AsFd::as_fd);
+            let started = group::start(&request, leaf, &fds, self.workspace, self.socket.as_fd());
             started.map(|started| self.register(group, started)).map_err(|not_started| {
                 FromInit::SpawnFailed { group, process: not_started.process, failure: not_started.failure }
             })
@@ -153,6 +161,29 @@ impl<'a> Server<'a> {
                 self.outgoing.push_back((FromInit::Spawned { group, nested: request.nested }, pidfds));
             }
             Err(message) => self.outgoing.push_back((message, Vec::new())),
+        }
+    }
+
+    /// Waits until `answer` can be read, for as long as a launch may take; the end of the daemon ends the wait, and
+    /// everything else.
+    fn answers(&self, answer: BorrowedFd<'_>) -> bool {
+        let deadline = Instant::now() + group::LAUNCH_WITHIN * 2;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [
+                PollFd::new(answer, PollFlags::POLLIN),
+                PollFd::new(self.socket.as_fd(), PollFlags::empty()),
+            ];
+            let polled = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+            if fds[1].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)) {
+                self.workspace.end();
+            }
+            if fds[0].revents().is_some_and(|events| !events.is_empty()) {
+                return true;
+            }
+            if left.is_zero() || polled.is_err_and(|errno| errno != nix::Error::EINTR) {
+                return false;
+            }
         }
     }
 
@@ -192,6 +223,11 @@ impl<'a> Server<'a> {
             }
             Ok(Cloned::Parent { pidfd, .. }) => {
                 drop(theirs);
+                if !self.answers(ours.as_fd()) {
+                    // Its end is the end of all that it has started.
+                    let _ = sys::pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
+                    return Err(failed("nested_init", &io::Error::from_raw_os_error(libc::ETIMEDOUT)));
+                }
                 match receive::<FromInit>(ours.as_fd()) {
                     Ok(Some((FromInit::Spawned { .. }, mut pidfds))) => {
                         pidfds.insert(0, pidfd);
@@ -218,7 +254,7 @@ fn nested_init(request: &SpawnGroup, fds: &[OwnedFd], parent: &Server<'_>, answe
         let _ = send(answer.as_fd(), &FromInit::SpawnFailed { group, process: 0, failure }, &[]);
         sys::exit_now(1);
     }
-    let started = match group::start(request, None, fds, parent.workspace) {
+    let started = match group::start(request, None, fds, parent.workspace, parent.socket.as_fd()) {
         Ok(started) => started,
         Err(not_started) => {
             let (process, failure) = (not_started.process, not_started.failure);

@@ -98,6 +98,7 @@ fn become_init() -> Result<(), Stop> {
     };
     let workspace = Workspace {
         proc_of_its_own: setup.namespaces.mount && setup.namespaces.pid,
+        descriptors: setup.descriptors,
         host_root: !setup.namespaces.user && nix::unistd::geteuid().is_root(),
         kill: cgroups.map(|fds| fds.kill),
     };
@@ -187,6 +188,11 @@ fn prepare(setup: &Setup) -> Result<Vec<StepFailure>, StepFailure> {
         if let Err(error) = sys::scope_signals() {
             missing.push(StepFailure::new("signals_to_the_daemon", "refused", &error));
         }
+    }
+    if !setup.namespaces.user && nix::unistd::geteuid().is_root() {
+        // `nogroup`: no program gets this id, so none can set limits on this process.
+        const NOGROUP: libc::gid_t = 65534;
+        sys::set_saved_gid(NOGROUP).map_err(|error| StepFailure::new("saved_gid", "", &error))?;
     }
     // Last, since it takes /proc/self away from an ordinary user: nobody may read or trace this process.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).map_err(|error| StepFailure::new("undumpable", "", &error))?;
