@@ -11,7 +11,7 @@ fn the_first_page_of_help_says_what_to_do_first() {
     let output = shipote().run(&["--help"]).ok();
     let text = output.text().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(text, @r"
-    Workspaces for processes that belong together: isolated, limited, supervised, and gone when you say so
+    Workspaces for processes that belong together: isolated, supervised, and gone when you say so
 
     Usage: shipote [OPTIONS] <COMMAND>
 
@@ -42,46 +42,30 @@ fn the_first_page_of_help_says_what_to_do_first() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -h, --help
-              Print help (see a summary with '-h')
-
-      -V, --version
-              Print version
+      -h, --help     Print help
+      -V, --version  Print version
 
     Global options:
-          --output <FORMAT>
-              What results look like; json is exactly one document on stdout, errors included
-
-              Possible values:
-              - table:  Aligned columns, for people
-              - json:   One JSON document
-              - ndjson: One JSON document per line, for streams
-
-              [default: table]
-
-          --socket <PATH>
-              Socket of the daemon [env: SHIPOTE_SOCKET]
-
-          --state-dir <DIR>
-              Directory of the state [env: SHIPOTE_STATE_DIR]
-
-      -q, --quiet
-              Nothing on stderr but errors
-
-          --no-color
-              No colours; NO_COLOR does the same
+          --output <FORMAT>  Form of results: table, json (one document, errors included) or ndjson
+          --socket <PATH>    Socket of the daemon [env: SHIPOTE_SOCKET]
+          --state-dir <DIR>  Directory of the state [env: SHIPOTE_STATE_DIR]
+      -q, --quiet            Nothing on stderr but errors
+          --no-color         No colours; NO_COLOR does the same
 
     First steps:
-      shipote run -- make test          one command in a workspace of its own, gone afterwards
-      shipote check card.toml           every problem of a card, with its place
-      shipote up card.toml              apply a card and follow it
-      shipote ps                        what runs, and where
-      shipote doctor                    what this host can enforce
+      shipote run -- make test       one command in a workspace made for it
+      shipote check card.toml        every problem of a card, with its place
+      shipote up card.toml           apply a card and follow it
+      shipote ps                     what runs, and where
+      shipote doctor                 what this host can enforce
 
-    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 daemon unreachable, 5 conflict, 6 timed out,
-    7 invalid card, 8 not permitted, 9 degraded, 65 state from a newer version or damaged.
-    run and exec: the command's own code, 128+signal, 124 at --timeout, 125 for a failure of shipote itself,
-    126 for a program that can't be executed, 127 for one that is not found.
+    Exit codes:
+      0 ok, 1 failed, 2 usage, 3 not found, 4 daemon unreachable, 5 conflict,
+      6 timed out, 7 invalid card, 8 not permitted, 9 degraded,
+      65 state from a newer version or damaged
+      run and exec: the command's own code, 128+signal, 124 at --timeout,
+      125 for a failure of shipote itself, 126 for a program that can't be executed,
+      127 for one that is not found
     ");
 }
 
@@ -236,7 +220,7 @@ fn errors_come_with_a_hint() {
     $ shipote run --memory 1GiB -- true
     error: run --memory is not in this release
     hint: limits come with a later release; until then, a shell can set some: sh -c 'ulimit -v KIB; exec PROGRAM'
-    [2]
+    [125]
 
     $ shipote freeze web
     error: freeze is not in this release
@@ -267,7 +251,7 @@ fn errors_come_with_a_hint() {
     error: invalid value 'soon' for '--ttl <SPAN>': not a span of time; write it like "TIME", "1h30m" or "TIME"
 
     For more information, try '--help'.
-    [2]
+    [125]
 
     $ shipote run
     error: the following required arguments were not provided:
@@ -276,7 +260,7 @@ fn errors_come_with_a_hint() {
     Usage: shipote run <ARGV>...
 
     For more information, try '--help'.
-    [2]
+    [125]
     "#);
 }
 

@@ -484,7 +484,7 @@ fn content_that_is_not_what_was_declared_is_told() {
         ]
     "#;
     let output = up(&shipote, nodes).ok();
-    assert!(output.stderr.contains("application/json (declared text/csv)"), "{output}");
+    assert!(output.stderr.contains("application/json ≠ declared text/csv"), "{output}");
     let edge = shown(&shipote)["edges"][0].clone();
     assert_eq!((&edge["mismatch"], &edge["declared"]), (&true.into(), &"text/csv".into()), "{edge}");
 }

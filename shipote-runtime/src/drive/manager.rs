@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shipote_card::{Problem, WorkspaceId};
 use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
@@ -216,6 +216,8 @@ pub(super) struct Core {
     store: Store,
     /// What units have reported and is not yet remembered: counters, and whether they have come to their end.
     ends: BTreeMap<String, (shipote_snapshot::Counters, bool)>,
+    /// When that was last written.
+    ends_written: Instant,
     samples: Option<SampleJournal>,
     waiting_samples: Vec<SampleLine>,
     reports: mpsc::UnboundedSender<Report>,
@@ -283,6 +285,7 @@ impl WorkspaceManager {
             closing: false,
             next_event: 1,
             ends: BTreeMap::new(),
+            ends_written: Instant::now(),
             store: store.map_or(Store::Nowhere, Store::Here),
             samples,
             waiting_samples: Vec::new(),
@@ -390,7 +393,9 @@ impl Core {
                         job(&mut self).await;
                     }
                 }
-                () = tokio::time::sleep(COUNTERS_EVERY), if !self.ends.is_empty() => self.flush_units().await,
+                () = tokio::time::sleep(self.counters_due()), if !self.ends.is_empty() => {
+                    self.flush_units().await;
+                }
                 job = jobs.recv() => match job {
                     Some(JobBox(job)) => job(&mut self).await,
                     None => break,
@@ -506,14 +511,22 @@ impl Core {
 
     /// Writes at once that something has come to its end; where restart policies stand can wait a little.
     async fn flush_ends(&mut self) {
-        if self.ends.values().any(|(_, settled)| *settled) {
+        if self.ends.values().any(|(_, settled)| *settled)
+            || (!self.ends.is_empty() && self.counters_due().is_zero())
+        {
             self.flush_units().await;
         }
+    }
+
+    /// Returns how long counters may still wait.
+    fn counters_due(&self) -> Duration {
+        COUNTERS_EVERY.saturating_sub(self.ends_written.elapsed())
     }
 
     /// Remembers where restart policies stand, and what has come to its end.
     async fn flush_units(&mut self) {
         let ends = std::mem::take(&mut self.ends);
+        self.ends_written = Instant::now();
         let mut next = self.declared.clone();
         let slots = next
             .commands
