@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use shipote_card::{CommandRef, FlowMode, Payload, Soma, WorkspaceSpec};
@@ -68,6 +70,24 @@ pub(super) fn surroundings(
     Ok(Surroundings { argv, env, cwd: if cwd.is_empty() { "/".to_owned() } else { cwd.clone() } })
 }
 
+/// Most bytes of an `env_file`.
+const ENV_FILE_LIMIT: u64 = 1 << 20;
+
+/// Reads an `env_file`: a regular file of moderate size, since the daemon itself reads it.
+fn read_env_file(path: &str) -> io::Result<String> {
+    let file = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    if metadata.len() > ENV_FILE_LIMIT {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    let mut text = String::new();
+    file.take(ENV_FILE_LIMIT).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 fn own_pair((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
@@ -79,8 +99,8 @@ fn add_soma(
     missing: &mut Vec<String>,
 ) -> Result<(), Missing> {
     for path in &soma.env_file {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Missing::Step(StepFailure::new("env_file", path, &error)))?;
+        let text =
+            read_env_file(path).map_err(|error| Missing::Step(StepFailure::new("env_file", path, &error)))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         env.extend(lines.filter_map(|line| line.split_once('=')).map(own_pair));
     }

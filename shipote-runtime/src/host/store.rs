@@ -216,7 +216,7 @@ impl StateStore {
     }
 
     fn replace(&mut self, path: &Path, temporary: &Path, content: &str) -> Result<(), StoreError> {
-        write_synced(temporary, content)?;
+        write_synced(temporary, content.as_bytes())?;
         self.keep_foreign_change(path)?;
         self.keep_generations(path)?;
         fs::rename(temporary, path).map_err(io_error(path, "rename"))?;
@@ -287,17 +287,15 @@ impl StateStore {
         for (path, content) in
             [(path.with_extension("report.json"), report.as_slice()), (path.clone(), bytes)]
         {
-            let mut options = File::options();
-            match options.write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(mut file) => {
-                    file.write_all(content)
-                        .and_then(|()| file.sync_all())
-                        .map_err(io_error(&path, "write"))?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(io_error(&path, "create")(error)),
+            if path.exists() {
+                continue;
             }
+            // Renamed when it is whole, so that a copy that was cut off is never taken for one.
+            let temporary = temporary_name(&self.dir);
+            write_synced(&temporary, content)?;
+            fs::rename(&temporary, &path).map_err(io_error(&path, "rename"))?;
         }
+        sync_dir(&dir)?;
         Ok(path)
     }
 
@@ -319,11 +317,11 @@ fn temporary_name(dir: &Path) -> PathBuf {
     dir.join(format!(".state.{:016x}.tmp", clock::random_u64()))
 }
 
-fn write_synced(path: &Path, content: &str) -> Result<(), StoreError> {
+fn write_synced(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut options = File::options();
     let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = opened.map_err(io_error(path, "create"))?;
-    file.write_all(content.as_bytes()).map_err(io_error(path, "write"))?;
+    file.write_all(content).map_err(io_error(path, "write"))?;
     file.sync_all().map_err(io_error(path, "sync"))
 }
 
@@ -338,7 +336,7 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 /// Returns what failed; the file is then as it was.
 pub fn write_durably(dir: &Path, path: &Path, content: &str) -> Result<(), StoreError> {
     let temporary = temporary_name(dir);
-    let renamed = write_synced(&temporary, content)
+    let renamed = write_synced(&temporary, content.as_bytes())
         .and_then(|()| fs::rename(&temporary, path).map_err(io_error(path, "rename")));
     if renamed.is_err() {
         // Never made, or gone already.
