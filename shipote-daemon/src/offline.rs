@@ -302,33 +302,14 @@ fn argv(payload: &Payload) -> Vec<String> {
     }
 }
 
-fn at_rest() -> StatsSource {
-    StatsSource { memory: "persisted".to_owned(), cpu: "persisted".to_owned() }
-}
-
-fn sample(stats: &PersistedStats) -> WorkspaceStats {
-    WorkspaceStats {
-        at_ms: stats.at_ms,
-        commands_alive: stats.commands_alive,
-        commands_total: stats.commands_total,
-        rss_bytes: stats.rss_bytes,
-        rss_peak_bytes: stats.rss_peak_bytes,
-        cpu_usec: stats.cpu_usec,
-        cpu_percent: stats.cpu_percent,
-        cpu_cores: stats.cpu_cores,
-        uptime_ms: stats.uptime_ms,
-        source: at_rest(),
-    }
-}
-
 /// Puts the samples of the state before those of the journal, which has the newest of them too.
 fn joined(persisted: &[PersistedStats], journal: Vec<WorkspaceStats>) -> Vec<WorkspaceStats> {
     let first = journal.first().and_then(|stats| stats.at_ms);
     let earlier =
         persisted.iter().filter(|stats| first.is_none_or(|first| stats.at_ms.is_none_or(|at| at < first)));
-    let mut all: Vec<WorkspaceStats> = earlier.map(sample).chain(journal).collect();
+    let mut all: Vec<WorkspaceStats> = earlier.map(WorkspaceStats::from).chain(journal).collect();
     for stats in &mut all {
-        stats.source = at_rest();
+        stats.source = StatsSource::persisted();
     }
     all
 }
@@ -382,7 +363,7 @@ mod tests {
         };
         let state = [persisted(None), persisted(Some(10)), persisted(Some(20))];
         let moments = |journal: &[u64]| {
-            let journal = journal.iter().map(|at| sample(&persisted(Some(*at)))).collect();
+            let journal = journal.iter().map(|at| WorkspaceStats::from(&persisted(Some(*at)))).collect();
             joined(&state, journal).iter().map(|stats| stats.at_ms).collect::<Vec<_>>()
         };
         assert_eq!(moments(&[20, 30]), [None, Some(10), Some(20), Some(30)]);

@@ -2,12 +2,12 @@
 //!
 //! Views are made for one answer and thrown away. Nothing in here is alive, and nothing in here is persisted.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use shipote_card::{EdgeId, PipelineId, PipelineSpec, TapMode, WorkspaceId, WorkspaceSpec};
-use shipote_snapshot::Desired;
+use shipote_snapshot::{Desired, PersistedStats};
 
 use crate::decide::discern::Discerned;
 
@@ -102,6 +102,32 @@ pub struct StatsSource {
     pub memory: String,
     /// Source of the processor time.
     pub cpu: String,
+}
+
+impl StatsSource {
+    /// Returns the source of figures that an earlier life of the daemon has measured.
+    #[must_use]
+    pub fn persisted() -> Self {
+        Self { memory: "persisted".to_string(), cpu: "persisted".to_string() }
+    }
+}
+
+impl From<&PersistedStats> for WorkspaceStats {
+    /// Shows a sample as it comes back from a state file.
+    fn from(stats: &PersistedStats) -> Self {
+        Self {
+            at_ms: stats.at_ms,
+            commands_alive: stats.commands_alive,
+            commands_total: stats.commands_total,
+            rss_bytes: stats.rss_bytes,
+            rss_peak_bytes: stats.rss_peak_bytes,
+            cpu_usec: stats.cpu_usec,
+            cpu_percent: stats.cpu_percent,
+            cpu_cores: stats.cpu_cores,
+            uptime_ms: stats.uptime_ms,
+            source: StatsSource::persisted(),
+        }
+    }
 }
 
 /// How a process ended.

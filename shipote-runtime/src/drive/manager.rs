@@ -23,7 +23,7 @@ use crate::host::launch::{Incarnator, IncarnatorConfig};
 use crate::host::logs::Logs;
 use crate::host::samples::{self, SampleJournal, SampleLine};
 use crate::host::store::{StateStore, StoreError};
-use crate::view::{Event, LaunchFailure, StatsSource, WorkspaceDetail, WorkspaceStats};
+use crate::view::{Event, LaunchFailure, WorkspaceDetail, WorkspaceStats};
 
 /// Samples per workspace that are kept in memory and read back after a restart: an hour at one a second.
 pub const SAMPLES_KEPT: usize = 3600;
@@ -662,22 +662,5 @@ fn persisted(stats: &WorkspaceStats) -> PersistedStats {
         cpu_percent: stats.cpu_percent,
         cpu_cores: stats.cpu_cores,
         uptime_ms: stats.uptime_ms,
-    }
-}
-
-/// Returns a sample as it comes back from a state file.
-pub(super) fn hydrated(stats: &PersistedStats) -> WorkspaceStats {
-    let persisted = || "persisted".to_owned();
-    WorkspaceStats {
-        at_ms: stats.at_ms,
-        commands_alive: stats.commands_alive,
-        commands_total: stats.commands_total,
-        rss_bytes: stats.rss_bytes,
-        rss_peak_bytes: stats.rss_peak_bytes,
-        cpu_usec: stats.cpu_usec,
-        cpu_percent: stats.cpu_percent,
-        cpu_cores: stats.cpu_cores,
-        uptime_ms: stats.uptime_ms,
-        source: StatsSource { memory: persisted(), cpu: persisted() },
     }
 }

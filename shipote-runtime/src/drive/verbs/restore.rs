@@ -7,10 +7,11 @@ use shipote_card::{Problem, WorkspaceId};
 use shipote_snapshot::{Desired, ShipoteSnapshot};
 
 use crate::drive::environment::daemon_as_caller;
-use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager, hydrated};
+use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager};
 use crate::drive::message::Begin;
 use crate::drive::unit::Unit;
 use crate::host::clock;
+use crate::view::{StatsSource, WorkspaceStats};
 
 /// Longest wait in milliseconds before something is started again after a restart of the daemon.
 const LONGEST_RESUME_MS: u64 = 5 * 60_000;
@@ -158,11 +159,10 @@ impl Core {
             let persisted = std::mem::take(&mut entry.stats_history);
             let samples = self.history.entry(entry.id).or_default();
             if samples.is_empty() {
-                samples.extend(persisted.iter().map(hydrated));
+                samples.extend(persisted.iter().map(WorkspaceStats::from));
             } else {
                 for sample in samples.iter_mut() {
-                    sample.source.memory = "persisted".to_owned();
-                    sample.source.cpu = "persisted".to_owned();
+                    sample.source = StatsSource::persisted();
                 }
             }
         }
