@@ -192,7 +192,7 @@ daemon=$!
 wait "$daemon"
 code=$?
 daemon=
-place="$(sed -n 's/^ *--> [^0-9]*\([0-9][0-9]*\):\([0-9][0-9]*\)$/line \1, column \2/p' "$dir/refused.err" | head -n 1)"
+place="$(sed -n 's/^ *--> state\.json:\([0-9][0-9]*\):\([0-9][0-9]*\)$/line \1, column \2/p' "$dir/refused.err" | head -n 1)"
 claim "$([ "$code" -eq 65 ]; echo $?)" "the daemon refuses it with exit $code"
 claim "$([ -n "$place" ]; echo $?)" "and names the place: $place"
 claim "$([ "$sum" = "$(sha256sum < "$state")" ] && [ "$stamp" = "$(stat -c %y "$state")" ]; echo $?)" "the file was not touched"

@@ -223,7 +223,7 @@ fn one_flipped_byte_is_refused_with_line_and_column() {
     let line = bytes[..colon].iter().filter(|byte| **byte == b'\n').count() + 1;
     let before = mark(&shipote.state_file());
     let refused = shipote.run(&["daemon"]).exits(65);
-    assert!(refused.stderr.contains(&format!("{line}:13\n")), "{refused}");
+    assert!(refused.stderr.contains(&format!("state.json:{line}:13\n")), "{refused}");
     assert_eq!(mark(&shipote.state_file()), before);
 }
 

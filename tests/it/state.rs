@@ -201,7 +201,7 @@ fn verify_answers_scripts() {
         assert!(version.is_null() || report["version"] == version, "{name}: {report}");
         if verdict == "invalid" {
             let problem = &report["problems"][0];
-            for key in ["severity", "code", "pointer", "line", "column", "message", "file"] {
+            for key in ["severity", "code", "pointer", "line", "column", "message", "hint", "file"] {
                 assert!(!problem[key].is_null(), "{name}: no {key} in {problem}");
             }
         }
