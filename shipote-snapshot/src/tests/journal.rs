@@ -245,6 +245,11 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
+fn names_each_key_once(change: &Change) -> bool {
+    let keys: Vec<_> = change.clone().into_changes().iter().map(EntityChange::name).collect();
+    keys.iter().enumerate().all(|(at, key)| !keys[..at].contains(key))
+}
+
 pub(super) fn history() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change(), 0..12).prop_map(|mut history| {
         history.insert(0, Change::new().put(workspace(1, "home")));
@@ -290,8 +295,9 @@ proptest! {
     }
 
     #[test]
-    fn what_a_change_adds_keeps_its_order(history in history(), next in change()) {
-        // As a writer works: the next state is the present one with changes.
+    fn what_a_change_adds_keeps_its_order(history in history(), next in change().prop_filter("one op per key", names_each_key_once)) {
+        // As a writer works: the next state is the present one with changes. (An entity that goes and comes back in
+        // one change moves to the end; a difference doesn't see that.)
         let state = fold(&history);
         let mut next_state = state.clone();
         next_state.apply(next.into_changes());
