@@ -69,7 +69,10 @@ fn start_log(options: &DaemonRun) {
 }
 
 async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
-    let store = StateStore::open(&place.state_dir).map_err(|error| refused(error, &place.state_dir))?;
+    let mut store = StateStore::open(&place.state_dir).map_err(|error| refused(error, &place.state_dir))?;
+    if let Some(bytes) = options.fold_above {
+        store.fold_above(bytes);
+    }
     let state_dir = place.state_dir.canonicalize().unwrap_or_else(|_| place.state_dir.clone());
     let clients = Clients::default();
     let (door, socket_file) = door::open(&place.socket, clients.clone()).await?;

@@ -363,6 +363,16 @@ pub fn newer(file: &Path, version: &str) -> Failure {
     .hint("use the shipote that wrote it; nothing was changed")
 }
 
+/// Returns the failure of a `state.json` that was edited while changes waited in the journal.
+fn edited(file: &Path, waiting: u64) -> Failure {
+    let changes = if waiting == 1 { "1 change".to_owned() } else { format!("{waiting} changes") };
+    Failure::new(
+        Code::StateDamaged,
+        format!("{} was edited by hand while {changes} waited in the journal beside it", file.display()),
+    )
+    .hint("`shipote state recover` shows what each of the two would lose, and takes the one you choose; nothing was changed")
+}
+
 /// A damaged state longer than this is told without the lines around its problems.
 const EXCERPT_MAX: u64 = 64 << 20;
 
@@ -388,7 +398,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Locked { pid } => locked(Path::new("of this daemon"), pid),
-            StoreError::Insecure { path, reason } => insecure(&path, reason),
+            StoreError::Insecure { path, reason } => insecure(&path, &reason),
             StoreError::Io { path, step, source } => {
                 let code = match source.kind() {
                     io::ErrorKind::PermissionDenied => Code::NotPermitted,
@@ -401,6 +411,15 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { path, problems, quarantined } => {
                 damaged(&path, Some(&quarantined), problems)
             }
+            StoreError::Edited { ref path, waiting, .. } => edited(path, waiting),
+            StoreError::Poisoned { .. } => Self::new(Code::StoreFailed, error.to_string()).hint(
+                "what runs goes on; look at the disk (dmesg), then `shipote daemon stop` and start it again",
+            ),
+            StoreError::Unfolded { .. } | StoreError::Unfaithful | StoreError::Gone => Self::new(
+                Code::StoreFailed,
+                error.to_string(),
+            )
+            .hint("nothing was changed; the daemon's log has the cause, and a restart reads what is on disk"),
         }
     }
 }

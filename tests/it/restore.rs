@@ -309,10 +309,9 @@ fn a_restart_keeps_the_restarts_that_were_counted() {
     let count = |shipote: &Shipote| find(&shipote.json(&["ps", "-a"]), "label", "c")["restarts"].clone();
     assert_eq!(count(&shipote), 2);
     // Counts alone are written at most once a second.
-    let state_file = shipote.state_dir().join("state.json");
-    until("the counts in the state file", || {
-        let text = std::fs::read_to_string(&state_file).ok()?;
-        text.contains(r#""restarts":2"#).then_some(())
+    until("the counts on disk", || {
+        let found = shipote.on_disk().snapshot?;
+        (found.commands[0].counters.restarts == 2).then_some(())
     });
     shipote.daemon_kill9();
     shipote.daemon_start();

@@ -58,9 +58,9 @@ fn what_was_acknowledged_is_in_the_state_at_once() {
     let mut shipote = served();
     let id = shipote.json(&["ws", "create", "--label", "alpha"])["id"].clone();
     shipote.daemon_kill9();
-    let state: Value = serde_json::from_slice(&std::fs::read(shipote.state_file()).unwrap()).unwrap();
-    assert_eq!(state["version"], 5);
-    assert_eq!(state["workspaces"][0]["id"], id);
+    let found = shipote.on_disk();
+    assert_eq!(found.refusal, None);
+    assert_eq!(id, found.snapshot.unwrap().workspaces[0].id.to_string());
 }
 
 #[test]

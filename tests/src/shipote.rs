@@ -197,6 +197,16 @@ impl Shipote {
         self.state_dir().join("state.json")
     }
 
+    /// Returns what is on disk: `state.json` with its journals.
+    #[must_use]
+    pub fn on_disk(&self) -> shipote_snapshot::Loaded {
+        let read = |name: &str| fs::read(self.state_dir().join(name)).ok();
+        let journals: Vec<Vec<u8>> =
+            ["state.journal.old", "state.journal"].into_iter().filter_map(read).collect();
+        let journals: Vec<&[u8]> = journals.iter().map(Vec::as_slice).collect();
+        shipote_snapshot::load(read("state.json").as_deref(), &journals)
+    }
+
     /// Returns the path of the daemon's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -137,6 +137,9 @@ pub struct DaemonRun {
     /// How long stopping may take at the end
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub shutdown_grace: Span,
+    /// Fold the journal into state.json when it is larger than this [default: 1 MiB, or the size of state.json]
+    #[arg(long, value_name = "BYTES")]
+    pub fold_above: Option<u64>,
     /// How much is logged on stderr: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: tracing::Level,

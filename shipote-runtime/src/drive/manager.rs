@@ -1,12 +1,11 @@
 //! The workspace manager: the one owner of declared intent.
 //!
 //! [`WorkspaceManager`] is a handle that any task may clone; its core runs in one task and is the only writer of
-//! what is declared. A verb answers after its effect is true and durable: the state file is written before what
-//! it says is done, and a change that can't be written is not made. What is alive belongs to the actors.
+//! what is declared. A verb answers after its effect is true and durable (see `durable`), and a change that can't
+//! be written is not made. What is alive belongs to the actors.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,14 +14,17 @@ use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, Worksp
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::actor::start;
-use super::message::{Origin, Report, StartFailure, WorkspaceHandle};
+use super::declared::{Declared, Draft};
+use super::durable::Durable;
+use super::message::{self, Report, StartFailure, WorkspaceHandle};
 use crate::decide::isolation::Refusal;
 use crate::decide::names::{Named, Unresolved, resolve};
 use crate::host::clock;
 use crate::host::launch::{Incarnator, IncarnatorConfig};
 use crate::host::logs::Logs;
 use crate::host::samples::{self, SampleJournal, SampleLine};
-use crate::host::store::{StateStore, StoreError};
+use crate::host::store::ledger::Head;
+use crate::host::store::{StateStore, StoreError, producer};
 use crate::view::{Event, LaunchFailure, WorkspaceDetail, WorkspaceStats};
 
 /// Samples per workspace that are kept in memory and read back after a restart: an hour at one a second.
@@ -167,7 +169,19 @@ pub struct RestoreOutcome {
     pub problems: Vec<Problem>,
 }
 
-type Job = Box<dyn for<'a> FnOnce(&'a mut Core) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send>;
+/// Where a state comes from that is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::drive) enum Origin {
+    /// From the manager's own store, which has it already.
+    Store {
+        /// Whether what ought to run is started again.
+        relaunch: bool,
+    },
+    /// From a file beside it: a change like any other.
+    File,
+}
+
+type Job = Box<dyn FnOnce(&mut Core) + Send>;
 
 /// The handle of the manager; clones share it.
 #[derive(Debug, Clone)]
@@ -184,19 +198,10 @@ impl std::fmt::Debug for JobBox {
     }
 }
 
-/// Where what is declared is kept.
-enum Store {
-    /// Nowhere: the manager was made without a state directory.
-    Nowhere,
-    /// In a state directory.
-    Here(StateStore),
-    /// It was lost in the middle of a write; every later change is refused.
-    Lost,
-}
-
 /// The owner of what is declared.
 pub(super) struct Core {
-    pub(super) declared: ShipoteSnapshot,
+    pub(super) declared: Declared,
+    pub(super) durable: Durable,
     pub(super) incarnator: Arc<Incarnator>,
     pub(super) logs: Logs,
     pub(super) live: HashMap<WorkspaceId, WorkspaceHandle>,
@@ -213,7 +218,6 @@ pub(super) struct Core {
     pub(super) detached: bool,
     pub(super) closing: bool,
     next_event: u64,
-    store: Store,
     /// What units have reported and is not yet remembered: counters, and whether they have come to their end.
     ends: BTreeMap<String, (shipote_snapshot::Counters, bool)>,
     /// When that was last written.
@@ -222,7 +226,6 @@ pub(super) struct Core {
     waiting_samples: Vec<SampleLine>,
     reports: mpsc::UnboundedSender<Report>,
     pub(super) manager: WorkspaceManager,
-    saved: Option<ShipoteSnapshot>,
     pub(super) restored_problems: Vec<Problem>,
 }
 
@@ -252,7 +255,7 @@ impl WorkspaceManager {
     ) -> Result<(Self, RestoreOutcome), ManagerError> {
         let loaded = store.load()?;
         let manager = Self::spawn(config, Some(store))?;
-        let outcome = manager.restore(loaded.snapshot, loaded.problems, loaded.upgraded, relaunch).await?;
+        let outcome = manager.restore(loaded.snapshot, loaded.problems, Origin::Store { relaunch }).await?;
         Ok((manager, outcome))
     }
 
@@ -270,8 +273,10 @@ impl WorkspaceManager {
         let (reports, report_inbox) = mpsc::unbounded_channel();
         let manager = Self { jobs };
         let lineage = Lineage::from_parts(clock::wall_ms(), clock::random_u80());
+        let head = Head { lineage, serial: 0, journal_seq: 0, timestamp_ms: clock::wall_ms() };
         let core = Core {
-            declared: ShipoteSnapshot::empty(lineage, clock::wall_ms(), producer()),
+            declared: Declared::new(ShipoteSnapshot::empty(head.lineage.clone(), 0, producer())),
+            durable: Durable::new(store, head)?,
             incarnator,
             logs,
             live: HashMap::new(),
@@ -286,34 +291,33 @@ impl WorkspaceManager {
             next_event: 1,
             ends: BTreeMap::new(),
             ends_written: Instant::now(),
-            store: store.map_or(Store::Nowhere, Store::Here),
             samples,
             waiting_samples: Vec::new(),
             reports,
             // Weak in effect: the task ends by `close`, not by the last handle.
             manager: manager.clone(),
-            saved: None,
             restored_problems: Vec::new(),
         };
         tokio::spawn(core.run(inbox, report_inbox));
         Ok(manager)
     }
 
-    /// Runs `job` in the core's task and returns what it returns.
+    /// Runs `job` in the core's task and returns what it returns, once all that is declared by then is durable.
     pub(super) async fn ask<T, F>(&self, job: F) -> Result<T, ManagerError>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Core) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> + Send + 'static,
+        F: FnOnce(&mut Core) -> T + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let boxed = JobBox(Box::new(move |core| {
-            Box::pin(async move {
+            let value = job(core);
+            core.after(move |_, durable| {
                 // Whoever asked may be gone; the effect stands all the same.
-                let _ = reply.send(job(core).await);
-            })
+                let _ = reply.send(durable.map(|()| value));
+            });
         }));
         self.jobs.send(boxed).await.map_err(|_| ManagerError::Closed)?;
-        answer.await.map_err(|_| ManagerError::Closed)
+        Ok(answer.await.map_err(|_| ManagerError::Closed)??)
     }
 
     /// Tells whether what is declared differs from what was last saved or loaded.
@@ -322,7 +326,7 @@ impl WorkspaceManager {
     ///
     /// Fails only when the daemon is ending.
     pub async fn is_dirty(&self) -> Result<bool, ManagerError> {
-        self.ask(|core| Box::pin(async { core.is_dirty() })).await
+        self.ask(|core| core.is_dirty()).await
     }
 
     /// Returns what is declared, with the newest samples of each workspace.
@@ -331,7 +335,7 @@ impl WorkspaceManager {
     ///
     /// Fails only when the daemon is ending.
     pub async fn snapshot(&self) -> Result<ShipoteSnapshot, ManagerError> {
-        self.ask(|core| Box::pin(async { core.with_history() })).await
+        self.ask(|core| core.state()).await
     }
 
     /// Writes what is declared to `path` as `state.json`, unless nothing has changed since it was last written or
@@ -342,7 +346,7 @@ impl WorkspaceManager {
     /// Returns what failed; the file is then as it was.
     pub async fn save_snapshot(&self, path: &Path) -> Result<bool, ManagerError> {
         let path = path.to_owned();
-        self.ask(move |core| Box::pin(async move { core.save_to(&path) })).await?
+        self.ask(move |core| core.save_to(&path)).await?
     }
 
     /// Replaces what is declared by what `path` holds, and starts again what ought to run.
@@ -354,7 +358,7 @@ impl WorkspaceManager {
         let bytes = std::fs::read(path).map_err(|source| StoreError::Io {
             path: path.to_owned(),
             step: "read",
-            source,
+            source: Arc::new(source),
         })?;
         let reading = shipote_snapshot::read(&bytes);
         let Some(snapshot) = reading.snapshot else {
@@ -366,38 +370,36 @@ impl WorkspaceManager {
                 _ => StoreError::Damaged { quarantined: path.clone(), path, problems }.into(),
             });
         };
-        let upgraded = reading.verdict == shipote_snapshot::Verdict::Upgradable;
-        self.restore(Some(snapshot), reading.problems, upgraded, true).await
+        self.restore(Some(snapshot), reading.problems, Origin::File).await
     }
-}
-
-/// Returns what this program calls itself in a state file.
-fn producer() -> String {
-    concat!("shipote ", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
 impl Core {
     async fn run(mut self, mut jobs: mpsc::Receiver<JobBox>, mut reports: mpsc::UnboundedReceiver<Report>) {
+        let mut told = self.durable.take_told();
         while !(self.closing && self.live.is_empty()) {
+            let counters_due = self.counters_due();
             tokio::select! {
-                // Reports first: whoever has seen a workspace end must find it ended here too.
                 biased;
+                told_now = told.recv(), if self.durable.is_kept() => match told_now {
+                    Some(told) => self.on_told(told),
+                    None => self.on_writer_gone(),
+                },
+                // Reports before jobs: whoever has seen a workspace end must find it ended here too.
                 Some(report) = reports.recv() => {
                     self.on_report(report);
                     // All that wait are taken in together: a crash loop must cost one write, and no verb its turn.
                     while let Ok(report) = reports.try_recv() {
                         self.on_report(report);
                     }
-                    self.flush_ends().await;
+                    self.flush_ends();
                     if let Ok(JobBox(job)) = jobs.try_recv() {
-                        job(&mut self).await;
+                        job(&mut self);
                     }
                 }
-                () = tokio::time::sleep(self.counters_due()), if !self.ends.is_empty() => {
-                    self.flush_units().await;
-                }
+                () = tokio::time::sleep(counters_due), if !self.ends.is_empty() => self.flush_units(),
                 job = jobs.recv() => match job {
-                    Some(JobBox(job)) => job(&mut self).await,
+                    Some(JobBox(job)) => job(&mut self),
                     None => break,
                 },
             }
@@ -406,68 +408,19 @@ impl Core {
         while let Ok(report) = reports.try_recv() {
             self.on_report(report);
         }
+        self.flush_units();
         self.write_samples();
+        self.close_store(told).await;
         self.incarnator.tidy();
         jobs.close();
         while let Some(JobBox(job)) = jobs.recv().await {
-            job(&mut self).await;
+            job(&mut self);
         }
     }
 
-    pub(super) fn is_dirty(&self) -> bool {
-        self.saved.as_ref() != Some(&self.declared)
-    }
-
-    /// Takes what is declared now as what the file says.
-    pub(super) fn mark_clean(&mut self) {
-        self.saved = Some(self.declared.clone());
-    }
-
-    fn with_history(&self) -> ShipoteSnapshot {
-        let mut snapshot = self.declared.clone();
-        snapshot.timestamp_ms = clock::wall_ms();
-        for entry in &mut snapshot.workspaces {
-            if let Some(samples) = self.history.get(&entry.id) {
-                entry.stats_history = samples.iter().map(persisted).collect();
-            }
-        }
-        snapshot
-    }
-
-    /// Makes `next` what is declared, once it is on disk. On failure nothing is changed.
-    pub(super) async fn commit(&mut self, mut next: ShipoteSnapshot) -> Result<(), ManagerError> {
-        next.serial = self.declared.serial + 1;
-        next.producer = producer();
-        let mut store = match std::mem::replace(&mut self.store, Store::Lost) {
-            Store::Here(store) => store,
-            Store::Nowhere => {
-                self.store = Store::Nowhere;
-                self.declared = next;
-                return Ok(());
-            }
-            Store::Lost => return Err(ManagerError::Closed),
-        };
-        let previous = std::mem::replace(&mut self.declared, next);
-        let text = shipote_snapshot::render(&self.with_history());
-        let written = tokio::task::spawn_blocking(move || {
-            let result = store.save(&text);
-            (store, result)
-        });
-        match written.await {
-            Ok((store, result)) => {
-                self.store = Store::Here(store);
-                if let Err(error) = result {
-                    self.declared = previous;
-                    return Err(error.into());
-                }
-                self.mark_clean();
-                Ok(())
-            }
-            Err(_) => {
-                self.declared = previous;
-                Err(ManagerError::Closed)
-            }
-        }
+    /// Returns what is declared, with the newest samples of each workspace.
+    fn state(&self) -> ShipoteSnapshot {
+        self.declared.freeze(self.newest_samples()).snapshot(&self.durable.head())
     }
 
     fn save_to(&mut self, path: &Path) -> Result<bool, ManagerError> {
@@ -475,7 +428,7 @@ impl Core {
             return Ok(false);
         }
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        crate::host::store::write_durably(dir, path, &shipote_snapshot::render(&self.with_history()))?;
+        crate::host::store::write_durably(dir, path, &shipote_snapshot::render(&self.state()))?;
         self.mark_clean();
         Ok(true)
     }
@@ -510,11 +463,11 @@ impl Core {
     }
 
     /// Writes at once that something has come to its end; where restart policies stand can wait a little.
-    async fn flush_ends(&mut self) {
+    fn flush_ends(&mut self) {
         if self.ends.values().any(|(_, settled)| *settled)
             || (!self.ends.is_empty() && self.counters_due().is_zero())
         {
-            self.flush_units().await;
+            self.flush_units();
         }
     }
 
@@ -524,31 +477,23 @@ impl Core {
     }
 
     /// Remembers where restart policies stand, and what has come to its end.
-    async fn flush_units(&mut self) {
+    fn flush_units(&mut self) {
         let ends = std::mem::take(&mut self.ends);
         self.ends_written = Instant::now();
-        let mut next = self.declared.clone();
-        let slots = next
-            .commands
-            .iter_mut()
-            .map(|entry| (entry.id.to_string(), &mut entry.desired, &mut entry.counters))
-            .chain(
-                next.live_pipelines
-                    .iter_mut()
-                    .map(|entry| (entry.id.to_string(), &mut entry.desired, &mut entry.counters)),
-            );
-        for (entry_id, desired, slot) in slots {
-            if let Some((counters, settled)) = ends.get(&entry_id) {
-                *slot = *counters;
-                if *settled {
-                    *desired = Desired::Stopped;
-                }
+        let mut draft = Draft::default();
+        for (id, (counters, settled)) in ends {
+            let desired = settled.then_some(Desired::Stopped);
+            if let Some(entry) = self.declared.command(&id) {
+                draft.edit(entry, |entry| {
+                    (entry.counters, entry.desired) = (counters, desired.unwrap_or(entry.desired));
+                });
+            } else if let Some(entry) = self.declared.live_pipeline(&id) {
+                draft.edit(entry, |entry| {
+                    (entry.counters, entry.desired) = (counters, desired.unwrap_or(entry.desired));
+                });
             }
         }
-        if next == self.declared {
-            return;
-        }
-        if let Err(error) = self.commit(next).await {
+        if let Err(error) = self.commit(draft.done()) {
             tracing::error!(%error, "the end of a run is not remembered");
         }
     }
@@ -577,15 +522,18 @@ impl Core {
         }
     }
 
+    /// Tells everybody who listens, once what was declared so far is durable.
     pub(super) fn publish(&mut self, workspace: &str, kind: &str, object: String, data: serde_json::Value) {
-        let event = Event {
-            seq: self.next_event,
-            at_ms: clock::wall_ms(),
-            kind: kind.to_owned(),
-            workspace: workspace.to_owned(),
-            object,
-            data,
-        };
+        let (kind, workspace) = (kind.to_owned(), workspace.to_owned());
+        let at_ms = clock::wall_ms();
+        self.after(move |core, durable| {
+            if durable.is_ok() {
+                core.emit(Event { seq: core.next_event, at_ms, kind, workspace, object, data });
+            }
+        });
+    }
+
+    fn emit(&mut self, event: Event) {
         self.next_event += 1;
         self.events.push_back(event.clone());
         if self.events.len() > EVENTS_KEPT {
@@ -597,11 +545,15 @@ impl Core {
 
     /// Returns the entry of a workspace, declared or not.
     pub(super) fn entry(&self, id: WorkspaceId) -> Option<&WorkspaceEntry> {
-        self.declared.workspace(id).or_else(|| self.ephemeral.get(&id))
+        self.declared.workspaces.get(&id).or_else(|| self.ephemeral.get(&id))
     }
 
     /// Finds the workspace that `name` means.
     pub(super) fn resolve_workspace(&self, name: &str) -> Result<WorkspaceId, ManagerError> {
+        let mut exact = self.labelled(name);
+        if let (Some(entry), None) = (exact.next(), exact.next()) {
+            return Ok(entry.id);
+        }
         let entries: Vec<&WorkspaceEntry> =
             self.declared.workspaces.iter().chain(self.ephemeral.values()).collect();
         let named: Vec<Named> = entries
@@ -611,6 +563,12 @@ impl Core {
         resolve(&named, name)
             .map(|index| entries[index].id)
             .map_err(|error| unresolved("workspace", name, error))
+    }
+
+    /// Returns the workspaces that have a label, declared or not.
+    pub(super) fn labelled<'a>(&'a self, label: &'a str) -> impl Iterator<Item = &'a WorkspaceEntry> {
+        let ephemeral = self.ephemeral.values().filter(move |entry| entry.spec.label == label);
+        self.declared.labelled(label).chain(ephemeral)
     }
 
     /// Returns the actor of a workspace, and makes it where there is none.
@@ -623,7 +581,7 @@ impl Core {
         }
         let ephemeral = self.ephemeral.contains_key(&id);
         let Some(entry) = self.entry(id) else { return Err(ManagerError::Closed) };
-        let handle = start(Origin {
+        let handle = start(message::Origin {
             id,
             spec: entry.spec.clone(),
             ephemeral,
@@ -651,7 +609,7 @@ pub(super) fn unresolved(kind: &'static str, name: &str, error: Unresolved) -> M
     }
 }
 
-fn persisted(stats: &WorkspaceStats) -> PersistedStats {
+pub(super) fn persisted(stats: &WorkspaceStats) -> PersistedStats {
     PersistedStats {
         at_ms: stats.at_ms,
         commands_alive: stats.commands_alive,

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use shipote_card::{PipelineId, WorkspaceId};
-use shipote_snapshot::WorkspaceEntry;
+use shipote_snapshot::{Change, Collection, WorkspaceEntry};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::broadcast;
@@ -63,7 +63,7 @@ impl WorkspaceManager {
     /// Refuses a name that means nothing.
     pub async fn show(&self, name: &str) -> Result<WorkspaceDetail, ManagerError> {
         let name = name.to_owned();
-        let id = self.ask(move |core| Box::pin(async move { core.resolve_workspace(&name) })).await??;
+        let id = self.ask(move |core| core.resolve_workspace(&name)).await??;
         self.detail(id).await?.ok_or(ManagerError::Closed)
     }
 
@@ -109,40 +109,31 @@ impl WorkspaceManager {
             let path = format!("{}/{}", view.workspace, view.label);
             return Err(ManagerError::Conflict(format!("the pipeline `{path}` is running")));
         }
-        self.ask(move |core| {
-            Box::pin(async move {
-                let mut next = core.declared.clone();
-                next.live_pipelines.retain(|entry| entry.id != view.id);
-                core.commit(next).await
-            })
-        })
-        .await?
+        self.ask(move |core| core.commit(Change::new().remove(Collection::LivePipelines, view.id))).await?
     }
 
     /// Finds a pipeline by name; a workspace with a single pipeline names it too.
     async fn pipeline_id(&self, name: &str) -> Result<(WorkspaceId, PipelineId), ManagerError> {
         let name = name.to_owned();
         self.ask(move |core| {
-            Box::pin(async move {
-                let entries = &core.declared.live_pipelines;
-                let by_unit = core.resolve_target(&name)?;
-                let in_target = entries
-                    .iter()
-                    .filter(|entry| by_unit.units.iter().any(|(id, _)| *id == entry.id.to_string()))
-                    .collect::<Vec<_>>();
-                let labelled: Vec<_> = entries.iter().filter(|entry| entry.spec.label == name).collect();
-                match (in_target.as_slice(), labelled.as_slice()) {
-                    (_, [entry]) | ([entry], _) => Ok((entry.workspace, entry.id)),
-                    ([], _) => Err(ManagerError::NotFound { kind: "pipeline", name, nearest: None }),
-                    (several, _) => Err(ManagerError::Ambiguous {
-                        candidates: several
-                            .iter()
-                            .map(|entry| format!("{}/{}", by_unit.workspace_label, entry.spec.label))
-                            .collect(),
-                        name,
-                    }),
-                }
-            })
+            let entries = &core.declared.live_pipelines;
+            let by_unit = core.resolve_target(&name)?;
+            let in_target = entries
+                .iter()
+                .filter(|entry| by_unit.units.iter().any(|(id, _)| *id == entry.id.to_string()))
+                .collect::<Vec<_>>();
+            let labelled: Vec<_> = entries.iter().filter(|entry| entry.spec.label == name).collect();
+            match (in_target.as_slice(), labelled.as_slice()) {
+                (_, [entry]) | ([entry], _) => Ok((entry.workspace, entry.id)),
+                ([], _) => Err(ManagerError::NotFound { kind: "pipeline", name, nearest: None }),
+                (several, _) => Err(ManagerError::Ambiguous {
+                    candidates: several
+                        .iter()
+                        .map(|entry| format!("{}/{}", by_unit.workspace_label, entry.spec.label))
+                        .collect(),
+                    name,
+                }),
+            }
         })
         .await?
     }
@@ -157,9 +148,7 @@ impl WorkspaceManager {
         let id = detail.workspace.id;
         let samples = self
             .ask(move |core| {
-                Box::pin(async move {
-                    core.history.get(&id).map(|samples| samples.iter().cloned().collect()).unwrap_or_default()
-                })
+                core.history.get(&id).map(|samples| samples.iter().cloned().collect()).unwrap_or_default()
             })
             .await?;
         Ok((detail.workspace, samples))
@@ -172,10 +161,8 @@ impl WorkspaceManager {
     /// Fails only when the daemon is ending.
     pub async fn events(&self, since: u64) -> Result<(Vec<Event>, broadcast::Receiver<Event>), ManagerError> {
         self.ask(move |core| {
-            Box::pin(async move {
-                let past = core.events.iter().filter(|event| event.seq > since).cloned().collect();
-                (past, core.event_stream.subscribe())
-            })
+            let past = core.events.iter().filter(|event| event.seq > since).cloned().collect();
+            (past, core.event_stream.subscribe())
         })
         .await
     }
@@ -186,10 +173,7 @@ impl WorkspaceManager {
     ///
     /// Fails only when the daemon is ending.
     pub async fn activity(&self) -> Result<Activity, ManagerError> {
-        self.ask(|core| {
-            Box::pin(async { Activity { live_workspaces: core.live.len(), detached: core.detached } })
-        })
-        .await
+        self.ask(|core| Activity { live_workspaces: core.live.len(), detached: core.detached }).await
     }
 
     /// Waits until what `name` means has come to its end, at most `timeout`.
@@ -199,7 +183,7 @@ impl WorkspaceManager {
     /// Refuses a name that means nothing.
     pub async fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<WaitOutcome, ManagerError> {
         let query = name.to_owned();
-        let target = self.ask(move |core| Box::pin(async move { core.resolve_target(&query) })).await??;
+        let target = self.ask(move |core| core.resolve_target(&query)).await??;
         let started = tokio::time::Instant::now();
         loop {
             let detail = self.detail(target.workspace).await?.ok_or(ManagerError::Closed)?;
@@ -274,7 +258,7 @@ impl WorkspaceManager {
     ///
     /// Fails only when the daemon is ending.
     pub async fn details(&self) -> Result<Vec<WorkspaceDetail>, ManagerError> {
-        let glances = self.ask(|core| Box::pin(async { core.glances() })).await?;
+        let glances = self.ask(|core| core.glances()).await?;
         let mut details = Vec::with_capacity(glances.len());
         for glance in glances {
             details.extend(self.look(glance).await?);
@@ -293,11 +277,11 @@ impl WorkspaceManager {
             Some(handle) => handle.view().await,
             None => None,
         };
-        self.ask(move |core| Box::pin(async move { core.merge(glance.id, seen) })).await
+        self.ask(move |core| core.merge(glance.id, seen)).await
     }
 
     pub(super) async fn handle(&self, id: WorkspaceId) -> Result<Option<WorkspaceHandle>, ManagerError> {
-        self.ask(move |core| Box::pin(async move { core.live.get(&id).cloned() })).await
+        self.ask(move |core| core.live.get(&id).cloned()).await
     }
 }
 

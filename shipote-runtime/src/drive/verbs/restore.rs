@@ -1,13 +1,15 @@
 //! Restoring what is declared, starting again what ought to run, and ending cleanly.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shipote_card::{Problem, WorkspaceId};
-use shipote_snapshot::{Desired, ShipoteSnapshot};
+use shipote_snapshot::{Change, Desired, EntityChange, ShipoteSnapshot, changes};
 
+use crate::drive::declared::Declared;
 use crate::drive::environment::daemon_as_caller;
-use crate::drive::manager::{Core, ManagerError, RestoreOutcome, WorkspaceManager};
+use crate::drive::manager::{Core, ManagerError, Origin, RestoreOutcome, WorkspaceManager};
 use crate::drive::message::Begin;
 use crate::drive::unit::Unit;
 use crate::host::clock;
@@ -32,27 +34,24 @@ impl WorkspaceManager {
         &self,
         snapshot: Option<ShipoteSnapshot>,
         problems: Vec<Problem>,
-        upgraded: bool,
-        relaunch: bool,
+        origin: Origin,
     ) -> Result<RestoreOutcome, ManagerError> {
         let (mut outcome, relaunches) = self
             .ask(move |core| {
-                Box::pin(async move {
-                    let found = core.take_in(snapshot, upgraded, relaunch).await?;
-                    core.restored_problems.clone_from(&problems);
-                    let (workspaces_restored, saved_pipelines_restored) =
-                        (core.declared.workspaces.len(), core.declared.saved_pipelines.len());
-                    let (lost, relaunches) = found;
-                    let live_pipelines = Vec::new();
-                    let outcome = RestoreOutcome {
-                        workspaces_restored,
-                        saved_pipelines_restored,
-                        live_pipelines,
-                        lost,
-                        problems,
-                    };
-                    Ok::<_, ManagerError>((outcome, relaunches))
-                })
+                let found = core.take_in(snapshot, origin)?;
+                core.restored_problems.clone_from(&problems);
+                let (workspaces_restored, saved_pipelines_restored) =
+                    (core.declared.workspaces.len(), core.declared.saved_pipelines.len());
+                let (lost, relaunches) = found;
+                let live_pipelines = Vec::new();
+                let outcome = RestoreOutcome {
+                    workspaces_restored,
+                    saved_pipelines_restored,
+                    live_pipelines,
+                    lost,
+                    problems,
+                };
+                Ok::<_, ManagerError>((outcome, relaunches))
             })
             .await??;
         outcome.live_pipelines = self.relaunch(relaunches).await;
@@ -66,11 +65,9 @@ impl WorkspaceManager {
         for Relaunch { workspace, path, mut unit, delay_ms } in relaunches {
             let handle = self
                 .ask(move |core| {
-                    Box::pin(async move {
-                        core.open_lifetime(workspace).await?;
-                        core.detached = true;
-                        core.actor(workspace)
-                    })
+                    core.open_lifetime(workspace)?;
+                    core.detached = true;
+                    core.actor(workspace)
                 })
                 .await;
             let Ok(Ok(handle)) = handle else {
@@ -92,10 +89,8 @@ impl WorkspaceManager {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let relaunches = self
             .ask(move |core| {
-                Box::pin(async move {
-                    let all = core.relaunches();
-                    all.into_iter().filter(|relaunch| relaunch.workspace == workspace).collect::<Vec<_>>()
-                })
+                let all = core.relaunches();
+                all.into_iter().filter(|relaunch| relaunch.workspace == workspace).collect::<Vec<_>>()
             })
             .await;
         self.relaunch(relaunches.unwrap_or_default()).await;
@@ -113,10 +108,8 @@ impl WorkspaceManager {
     ) -> Result<(), ManagerError> {
         let (handles, logs) = self
             .ask(|core| {
-                Box::pin(async {
-                    core.closing = true;
-                    (core.handles(), core.logs.clone())
-                })
+                core.closing = true;
+                (core.handles(), core.logs.clone())
             })
             .await?;
         let ended = |kill: bool| {
@@ -139,7 +132,7 @@ impl WorkspaceManager {
             let _ = tokio::time::timeout(LAST_WAIT, ended(true)).await;
         }
         // The core ends, samples written, when the last actor has reported; asking it anything waits for that.
-        let _ = self.ask(|core| Box::pin(async { core.write_samples() })).await;
+        let _ = self.ask(|core| core.write_samples()).await;
         // A thread that panicked has nothing to flush.
         let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
         Ok(())
@@ -148,11 +141,10 @@ impl WorkspaceManager {
 
 impl Core {
     /// Takes a state in as what is declared. Returns what ran without a restart policy, and what to start again.
-    async fn take_in(
+    fn take_in(
         &mut self,
         snapshot: Option<ShipoteSnapshot>,
-        upgraded: bool,
-        relaunch: bool,
+        origin: Origin,
     ) -> Result<(Vec<String>, Vec<Relaunch>), ManagerError> {
         let Some(mut snapshot) = snapshot else { return Ok((Vec::new(), Vec::new())) };
         for entry in &mut snapshot.workspaces {
@@ -166,12 +158,12 @@ impl Core {
                 }
             }
         }
-        self.declared = snapshot;
-        self.mark_clean();
-        if upgraded {
-            tracing::info!("the state is of an older version; the next change writes it anew, with a backup");
+        match origin {
+            Origin::File if self.durable.is_kept() => self.replace_by(&snapshot)?,
+            Origin::File | Origin::Store { .. } => self.declared = Declared::new(snapshot),
         }
-        if !relaunch {
+        self.mark_clean();
+        if origin == (Origin::Store { relaunch: false }) {
             return Ok((Vec::new(), Vec::new()));
         }
         let lost = self.find_lost();
@@ -179,11 +171,22 @@ impl Core {
         if !lost.is_empty() {
             let ids = self.lost.clone();
             let marked = self.lost.clone();
-            self.set_desired(&ids, Desired::Stopped).await?;
+            self.set_desired(&ids, Desired::Stopped)?;
             // Told as lost until somebody starts it again.
             self.lost = marked;
         }
         Ok((lost.into_iter().map(|(_, path)| path).collect(), self.relaunches()))
+    }
+
+    /// Makes what is declared the same as `snapshot`, by a change like any other.
+    fn replace_by(&mut self, snapshot: &ShipoteSnapshot) -> Result<(), ManagerError> {
+        let present = self.declared.freeze(HashMap::new()).snapshot(&self.durable.head());
+        let change =
+            changes(&present, snapshot).into_iter().fold(Change::new(), |all, change| match change {
+                EntityChange::Put(entity) => all.put(entity),
+                EntityChange::Remove(collection, key) => all.remove(collection, key),
+            });
+        self.commit(change)
     }
 
     /// Returns what ran when the daemon ended, and nobody starts again, as (id, path).

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use shipote_card::{
     Card, CommandId, CommandRef, EdgeId, PipelineId, PipelineSpec, WorkspaceId, WorkspaceSpec, differences,
 };
-use shipote_snapshot::{CommandEntry, Counters, Desired, LivePipelineEntry, ShipoteSnapshot, WorkspaceEntry};
+use shipote_snapshot::{Collection, CommandEntry, Counters, Desired, LivePipelineEntry, WorkspaceEntry};
 use tokio::sync::mpsc;
 
 use super::workspace::{end, judge, new_workspace_id};
+use crate::drive::declared::Draft;
 use crate::drive::follow::{Followed, run_session};
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager};
 use crate::drive::message::{Begin, StartFailure, WorkspaceHandle};
@@ -175,9 +176,7 @@ impl WorkspaceManager {
         }
         let caller = Arc::new(caller);
         let plan_caller = Arc::clone(&caller);
-        let plan = self
-            .ask(move |core| Box::pin(async move { core.plan_up(card, &plan_caller, attach).await }))
-            .await??;
+        let plan = self.ask(move |core| core.plan_up(card, &plan_caller, attach)).await??;
         let Started { workspace, view, created, changes, handle, fresh, units, dropped } = plan;
         let Some(handle) = handle else {
             return Ok(UpOutcome { workspace: view, created, changes, session: None });
@@ -269,9 +268,7 @@ impl WorkspaceManager {
         spec.workspace = id.to_string();
         let caller = Arc::new(caller);
         fill_directories(&mut spec, &detail.workspace.spec, &caller);
-        let (unit, handle) = self
-            .ask(move |core| Box::pin(async move { core.declare_pipeline(id, spec, tap, attach).await }))
-            .await??;
+        let (unit, handle) = self.ask(move |core| core.declare_pipeline(id, spec, tap, attach)).await??;
         let unit_id = unit.id.clone();
         let (session, wires, attachment) = session();
         let attachment = attach.then_some(attachment);
@@ -313,9 +310,8 @@ impl WorkspaceManager {
         };
         judge(&Card { workspace: spec, commands: vec![command.clone()], pipelines: Vec::new() })?;
         let ephemeral = matches!(target, ExecTarget::Ephemeral(_));
-        let (workspace, mut unit, handle) = self
-            .ask(move |core| Box::pin(async move { core.declare_exec(target, command, detach).await }))
-            .await??;
+        let (workspace, mut unit, handle) =
+            self.ask(move |core| core.declare_exec(target, command, detach)).await??;
         let (mut session, wires, attachment) = session();
         let attachment = (!detach).then_some(attachment);
         if stdin && !detach {
@@ -379,7 +375,7 @@ fn fill_directories(spec: &mut PipelineSpec, workspace: &WorkspaceSpec, caller: 
 
 impl Core {
     /// Sets the end of a workspace's life, which begins with its first start.
-    pub(super) async fn open_lifetime(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
+    pub(super) fn open_lifetime(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
         let now_ms = clock::wall_ms();
         let Some(entry) = self.entry(id) else { return Err(ManagerError::Closed) };
         match (entry.spec.ttl, entry.expires_at_ms) {
@@ -393,68 +389,64 @@ impl Core {
                     entry.expires_at_ms = expires_at_ms;
                     return Ok(());
                 }
-                let mut next = self.declared.clone();
-                for entry in next.workspaces.iter_mut().filter(|entry| entry.id == id) {
-                    entry.expires_at_ms = expires_at_ms;
+                let mut draft = Draft::default();
+                if let Some(entry) = self.declared.workspaces.get(&id) {
+                    draft.edit(entry, |entry| entry.expires_at_ms = expires_at_ms);
                 }
-                self.commit(next).await
+                self.commit(draft.done())
             }
             _ => Ok(()),
         }
     }
 
     /// Compares a card with what is declared, declares the difference, and lists what is to be started.
-    async fn plan_up(&mut self, card: Card, caller: &Caller, attach: bool) -> Result<Started, ManagerError> {
+    fn plan_up(&mut self, card: Card, caller: &Caller, attach: bool) -> Result<Started, ManagerError> {
         let Card { workspace, commands, pipelines } = card;
         let Some(mut spec) = workspace else {
             return Err(ManagerError::Conflict("the card declares no [workspace]".to_owned()));
         };
         spec.soma.cwd.get_or_insert_with(|| caller.cwd.clone());
         self.incarnator.plan(&spec.soma).map_err(ManagerError::NotPermitted)?;
-        let mut next = self.declared.clone();
+        let mut draft = Draft::default();
         let mut changes = Vec::new();
-        let existing = next.workspaces.iter_mut().find(|entry| entry.spec.label == spec.label);
+        let existing = self.declared.labelled(&spec.label).next();
         let created = existing.is_none();
         let id = match existing {
             Some(entry) => {
-                let found: Vec<String> =
-                    differences(&entry.spec, &spec).iter().map(ToString::to_string).collect();
-                if !found.is_empty() && self.live.contains_key(&entry.id) {
+                changes = differences(&entry.spec, &spec).iter().map(ToString::to_string).collect();
+                if !changes.is_empty() && self.live.contains_key(&entry.id) {
                     return Err(ManagerError::Conflict(format!(
                         "the workspace `{}` runs, and its card has changed: {}",
                         spec.label,
-                        found.join("; ")
+                        changes.join("; ")
                     )));
                 }
-                changes = found;
-                entry.spec = spec;
+                draft.edit(entry, |entry| entry.spec = spec);
                 entry.id
             }
             None => {
                 let id = new_workspace_id();
-                next.workspaces.push(WorkspaceEntry::new(id, spec));
+                draft.put(WorkspaceEntry::new(id, spec));
                 id
             }
         };
         let desired = if attach { Desired::Stopped } else { Desired::Running };
         let keep: Vec<String> = commands.iter().map(|spec| spec.label.clone()).collect();
-        let dropped = drop_commands(&mut next, id, &keep, &mut changes);
+        let dropped = self.drop_commands(&mut draft, id, &keep, &mut changes);
         let mut ids = Vec::new();
         for spec in commands {
-            ids.push(merge_command(&mut next, id, spec, desired, &mut changes));
+            ids.push(self.merge_command(&mut draft, id, spec, desired, &mut changes));
         }
         for spec in pipelines {
-            ids.push((replace_pipeline(&mut next, id, spec, false, desired), Begin::Start));
+            ids.push((self.replace_pipeline(&mut draft, id, spec, false, desired), Begin::Start));
         }
-        if next != self.declared {
-            self.commit(next).await?;
-        }
+        self.commit(draft.done())?;
         if created {
             let label = self.entry(id).map_or_else(String::new, |entry| entry.spec.label.clone());
             self.publish(&id.to_string(), "workspace.created", label, serde_json::Value::Null);
         }
         if !ids.is_empty() {
-            self.open_lifetime(id).await?;
+            self.open_lifetime(id)?;
         }
         self.detached |= !attach;
         let fresh = !self.live.contains_key(&id);
@@ -467,24 +459,24 @@ impl Core {
         Ok(Started { workspace: id, view, created, changes, handle, fresh, units, dropped })
     }
 
-    async fn declare_pipeline(
+    fn declare_pipeline(
         &mut self,
         workspace: WorkspaceId,
         spec: PipelineSpec,
         tap: bool,
         attach: bool,
     ) -> Result<(Unit, WorkspaceHandle), ManagerError> {
-        self.open_lifetime(workspace).await?;
+        self.open_lifetime(workspace)?;
         let desired = if attach { Desired::Stopped } else { Desired::Running };
-        let mut next = self.declared.clone();
-        let id = replace_pipeline(&mut next, workspace, spec, tap, desired);
-        self.commit(next).await?;
+        let mut draft = Draft::default();
+        let id = self.replace_pipeline(&mut draft, workspace, spec, tap, desired);
+        self.commit(draft.done())?;
         self.detached |= !attach;
         let unit = self.declared_unit(&id, None).ok_or(ManagerError::Closed)?;
         Ok((unit, self.actor(workspace)?))
     }
 
-    async fn declare_exec(
+    fn declare_exec(
         &mut self,
         target: ExecTarget,
         command: CommandRef,
@@ -494,7 +486,7 @@ impl Core {
             ExecTarget::Workspace(name) => (self.resolve_workspace(&name)?, detach),
             ExecTarget::Declared(spec) => {
                 let id = new_workspace_id();
-                self.declare_workspace(id, spec).await?;
+                self.declare_workspace(id, spec)?;
                 (id, true)
             }
             ExecTarget::Ephemeral(spec) => {
@@ -504,20 +496,18 @@ impl Core {
                 (id, false)
             }
         };
-        self.open_lifetime(id).await?;
+        self.open_lifetime(id)?;
         self.detached |= detach;
         let unit = if declare_command {
             let desired = if detach { Desired::Running } else { Desired::Stopped };
-            let mut next = self.declared.clone();
-            let taken =
-                next.commands.iter().any(|entry| entry.workspace == id && entry.spec.label == command.label);
-            if taken {
+            if self.declared.commands_in(id).any(|entry| entry.spec.label == command.label) {
                 let text =
                     format!("a command called `{}` is declared in the workspace already", command.label);
                 return Err(ManagerError::Conflict(text));
             }
-            let (unit_id, _) = merge_command(&mut next, id, command, desired, &mut Vec::new());
-            self.commit(next).await?;
+            let mut draft = Draft::default();
+            let (unit_id, _) = self.merge_command(&mut draft, id, command, desired, &mut Vec::new());
+            self.commit(draft.done())?;
             self.declared_unit(&unit_id, None).ok_or(ManagerError::Closed)?
         } else {
             let unit_id = CommandId::from_parts(clock::wall_ms(), clock::random_u80()).to_string();
@@ -526,62 +516,64 @@ impl Core {
         };
         Ok((id, unit, self.actor(id)?))
     }
-}
 
-/// Forgets the commands of a workspace that are not in `keep`; returns their ids.
-fn drop_commands(
-    next: &mut ShipoteSnapshot,
-    workspace: WorkspaceId,
-    keep: &[String],
-    changes: &mut Vec<String>,
-) -> Vec<String> {
-    let mut dropped = Vec::new();
-    next.commands.retain(|entry| {
-        let stays = entry.workspace != workspace || keep.contains(&entry.spec.label);
-        if !stays {
+    /// Forgets the commands of a workspace that are not in `keep`; returns their ids.
+    fn drop_commands(
+        &self,
+        draft: &mut Draft,
+        workspace: WorkspaceId,
+        keep: &[String],
+        changes: &mut Vec<String>,
+    ) -> Vec<String> {
+        let entries = self.declared.commands_in(workspace);
+        let mut dropped = Vec::new();
+        for entry in entries.filter(|entry| !keep.contains(&entry.spec.label)) {
             changes.push(format!("command {}: removed", entry.spec.label));
+            draft.remove(Collection::Commands, entry.id);
             dropped.push(entry.id.to_string());
         }
-        stays
-    });
-    dropped
-}
-
-/// Declares a command, or changes the one of the same label. Returns its id and how it is to be started.
-fn merge_command(
-    next: &mut ShipoteSnapshot,
-    workspace: WorkspaceId,
-    spec: CommandRef,
-    desired: Desired,
-    changes: &mut Vec<String>,
-) -> (String, Begin) {
-    let existing =
-        next.commands.iter_mut().find(|entry| entry.workspace == workspace && entry.spec.label == spec.label);
-    if let Some(entry) = existing {
-        let found = differences(&entry.spec, &spec);
-        changes.extend(found.iter().map(|difference| format!("command {}: {difference}", spec.label)));
-        entry.spec = spec;
-        entry.desired = desired;
-        let begin = if found.is_empty() { Begin::Start } else { Begin::Restart };
-        return (entry.id.to_string(), begin);
+        dropped
     }
-    let id = CommandId::from_parts(clock::wall_ms(), clock::random_u80());
-    next.commands.push(CommandEntry { id, workspace, spec, desired, counters: Counters::default() });
-    (id.to_string(), Begin::Start)
-}
 
-/// Declares a live pipeline in place of one of the same label. Returns its id, which is new with every run.
-fn replace_pipeline(
-    next: &mut ShipoteSnapshot,
-    workspace: WorkspaceId,
-    mut spec: PipelineSpec,
-    tap: bool,
-    desired: Desired,
-) -> String {
-    spec.workspace = workspace.to_string();
-    next.live_pipelines.retain(|entry| entry.workspace != workspace || entry.spec.label != spec.label);
-    let id = PipelineId::from_parts(clock::wall_ms(), clock::random_u80());
-    let counters = Counters::default();
-    next.live_pipelines.push(LivePipelineEntry { id, workspace, spec, tap, desired, counters });
-    id.to_string()
+    /// Declares a command, or changes the one of the same label. Returns its id and how it is to be started.
+    fn merge_command(
+        &self,
+        draft: &mut Draft,
+        workspace: WorkspaceId,
+        spec: CommandRef,
+        desired: Desired,
+        changes: &mut Vec<String>,
+    ) -> (String, Begin) {
+        let mut entries = self.declared.commands_in(workspace);
+        if let Some(entry) = entries.find(|entry| entry.spec.label == spec.label) {
+            let found = differences(&entry.spec, &spec);
+            changes.extend(found.iter().map(|difference| format!("command {}: {difference}", spec.label)));
+            draft.edit(entry, |entry| (entry.spec, entry.desired) = (spec, desired));
+            let begin = if found.is_empty() { Begin::Start } else { Begin::Restart };
+            return (entry.id.to_string(), begin);
+        }
+        let id = CommandId::from_parts(clock::wall_ms(), clock::random_u80());
+        draft.put(CommandEntry { id, workspace, spec, desired, counters: Counters::default() });
+        (id.to_string(), Begin::Start)
+    }
+
+    /// Declares a live pipeline in place of one of the same label. Returns its id, which is new with every run.
+    fn replace_pipeline(
+        &self,
+        draft: &mut Draft,
+        workspace: WorkspaceId,
+        mut spec: PipelineSpec,
+        tap: bool,
+        desired: Desired,
+    ) -> String {
+        spec.workspace = workspace.to_string();
+        let entries = self.declared.pipelines_in(workspace);
+        for entry in entries.filter(|entry| entry.spec.label == spec.label) {
+            draft.remove(Collection::LivePipelines, entry.id);
+        }
+        let id = PipelineId::from_parts(clock::wall_ms(), clock::random_u80());
+        let counters = Counters::default();
+        draft.put(LivePipelineEntry { id, workspace, spec, tap, desired, counters });
+        id.to_string()
+    }
 }

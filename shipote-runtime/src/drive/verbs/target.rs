@@ -6,6 +6,7 @@ use shipote_card::WorkspaceId;
 use shipote_snapshot::Desired;
 
 use crate::decide::names::{Named, resolve};
+use crate::drive::declared::Draft;
 use crate::drive::manager::{Core, ErrorKind, ManagerError, WorkspaceManager, unresolved};
 use crate::drive::message::{Action, Begin, WorkspaceHandle};
 use crate::drive::session::Caller;
@@ -61,8 +62,8 @@ impl Core {
 
     /// Returns the declared units of a workspace as (id, label).
     pub(super) fn units_of(&self, workspace: WorkspaceId) -> Vec<(String, String)> {
-        let commands = self.declared.commands.iter().filter(|entry| entry.workspace == workspace);
-        let pipelines = self.declared.live_pipelines.iter().filter(|entry| entry.workspace == workspace);
+        let commands = self.declared.commands_in(workspace);
+        let pipelines = self.declared.pipelines_in(workspace);
         commands
             .map(|entry| (entry.id.to_string(), entry.spec.label.clone()))
             .chain(pipelines.map(|entry| (entry.id.to_string(), entry.spec.label.clone())))
@@ -71,29 +72,31 @@ impl Core {
 
     /// Makes a unit out of what is declared; none where nothing is.
     pub(super) fn declared_unit(&self, id: &str, phase: Option<UnitPhase>) -> Option<Unit> {
-        let command = self.declared.commands.iter().find(|entry| entry.id.to_string() == id);
-        if let Some(entry) = command {
+        if let Some(entry) = self.declared.command(id) {
             let kind = Kind::Command { spec: Box::new(entry.spec.clone()), declared: true };
             return Some(idle_unit(id.to_owned(), kind, entry.desired, entry.counters, phase));
         }
-        let entry = self.declared.live_pipelines.iter().find(|entry| entry.id.to_string() == id)?;
+        let entry = self.declared.live_pipeline(id)?;
         let kind = super::run::pipeline_kind(entry.spec.clone(), entry.tap);
         Some(idle_unit(id.to_owned(), kind, entry.desired, entry.counters, phase))
     }
 
     /// Remembers what the user wants of units.
-    pub(super) async fn set_desired(&mut self, ids: &[String], desired: Desired) -> Result<(), ManagerError> {
-        let mut next = self.declared.clone();
-        for entry in next.commands.iter_mut().filter(|entry| ids.contains(&entry.id.to_string())) {
-            entry.desired = desired;
-            entry.counters.next_at_ms = None;
-        }
-        for entry in next.live_pipelines.iter_mut().filter(|entry| ids.contains(&entry.id.to_string())) {
-            entry.desired = desired;
-            entry.counters.next_at_ms = None;
+    pub(super) fn set_desired(&mut self, ids: &[String], desired: Desired) -> Result<(), ManagerError> {
+        let mut draft = Draft::default();
+        for id in ids {
+            if let Some(entry) = self.declared.command(id) {
+                draft.edit(entry, |entry| {
+                    (entry.desired, entry.counters.next_at_ms) = (desired, None);
+                });
+            } else if let Some(entry) = self.declared.live_pipeline(id) {
+                draft.edit(entry, |entry| {
+                    (entry.desired, entry.counters.next_at_ms) = (desired, None);
+                });
+            }
         }
         self.lost.retain(|id| !ids.contains(id));
-        if next == self.declared { Ok(()) } else { self.commit(next).await }
+        self.commit(draft.done())
     }
 }
 
@@ -151,9 +154,7 @@ impl WorkspaceManager {
     pub async fn stop(&self, name: &str) -> Result<Vec<String>, ManagerError> {
         let name_is_workspace = name.to_owned();
         let whole = self
-            .ask(move |core| {
-                Box::pin(async move { core.resolve_target(&name_is_workspace).map(|target| target.whole) })
-            })
+            .ask(move |core| core.resolve_target(&name_is_workspace).map(|target| target.whole))
             .await??;
         if whole {
             return self.stop_workspace(name, false).await.map(|view| vec![view.label]);
@@ -196,28 +197,26 @@ impl WorkspaceManager {
     ) -> Result<(Option<WorkspaceHandle>, Vec<Work>), ManagerError> {
         let name = name.to_owned();
         self.ask(move |core| {
-            Box::pin(async move {
-                let target = core.resolve_target(&name)?;
-                let ids: Vec<String> = target.units.iter().map(|(id, _)| id.clone()).collect();
-                if revive {
-                    core.open_lifetime(target.workspace).await?;
-                }
-                if let Some(desired) = desired {
-                    core.set_desired(&ids, desired).await?;
-                }
-                let work = target.units.iter().map(|(id, label)| Work {
-                    id: id.clone(),
-                    label: format!("{}/{label}", target.workspace_label),
-                    unit: core.declared_unit(id, None),
-                });
-                let work = work.collect();
-                let handle = if revive && !ids.is_empty() {
-                    Some(core.actor(target.workspace)?)
-                } else {
-                    core.live.get(&target.workspace).cloned()
-                };
-                Ok((handle, work))
-            })
+            let target = core.resolve_target(&name)?;
+            let ids: Vec<String> = target.units.iter().map(|(id, _)| id.clone()).collect();
+            if revive {
+                core.open_lifetime(target.workspace)?;
+            }
+            if let Some(desired) = desired {
+                core.set_desired(&ids, desired)?;
+            }
+            let work = target.units.iter().map(|(id, label)| Work {
+                id: id.clone(),
+                label: format!("{}/{label}", target.workspace_label),
+                unit: core.declared_unit(id, None),
+            });
+            let work = work.collect();
+            let handle = if revive && !ids.is_empty() {
+                Some(core.actor(target.workspace)?)
+            } else {
+                core.live.get(&target.workspace).cloned()
+            };
+            Ok((handle, work))
         })
         .await?
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use shipote_card::{Card, PipelineSpec, Problem, WorkspaceId, WorkspaceSpec};
-use shipote_snapshot::{Desired, PipelineEntry, WorkspaceEntry};
+use shipote_snapshot::{Change, Collection, Desired, PipelineEntry, WorkspaceEntry};
 
 use crate::decide::names::{Named, resolve};
+use crate::drive::declared::Draft;
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager, unresolved};
 use crate::drive::message::WorkspaceHandle;
 use crate::host::clock;
@@ -52,10 +53,8 @@ impl WorkspaceManager {
     ) -> Result<WorkspaceView, ManagerError> {
         judge(&Card { workspace: Some(spec.clone()), ..Card::default() })?;
         self.ask(move |core| {
-            Box::pin(async move {
-                core.declare_workspace(id, spec).await?;
-                core.workspace_view(id).ok_or(ManagerError::Closed)
-            })
+            core.declare_workspace(id, spec)?;
+            core.workspace_view(id).ok_or(ManagerError::Closed)
         })
         .await?
     }
@@ -69,12 +68,10 @@ impl WorkspaceManager {
         let name = name.to_owned();
         let (id, handle) = self
             .ask(move |core| {
-                Box::pin(async move {
-                    let id = core.resolve_workspace(&name)?;
-                    // Marked before the processes end, so that a crash in between does not start them again.
-                    core.stop_units_of(id).await?;
-                    Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
-                })
+                let id = core.resolve_workspace(&name)?;
+                // Marked before the processes end, so that a crash in between does not start them again.
+                core.stop_units_of(id)?;
+                Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
             })
             .await??;
         if let Some(handle) = handle {
@@ -83,7 +80,7 @@ impl WorkspaceManager {
                 handle.end(true).await;
             }
         }
-        self.ask(move |core| Box::pin(async move { core.forget_workspace(id).await })).await??;
+        self.ask(move |core| core.forget_workspace(id)).await??;
         Ok(id)
     }
 
@@ -96,17 +93,13 @@ impl WorkspaceManager {
         let name = name.to_owned();
         let (id, handle) = self
             .ask(move |core| {
-                Box::pin(async move {
-                    let id = core.resolve_workspace(&name)?;
-                    core.stop_units_of(id).await?;
-                    Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
-                })
+                let id = core.resolve_workspace(&name)?;
+                core.stop_units_of(id)?;
+                Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
             })
             .await??;
         end(handle, kill).await;
-        self.ask(move |core| Box::pin(async move { core.workspace_view(id) }))
-            .await?
-            .ok_or(ManagerError::Closed)
+        self.ask(move |core| core.workspace_view(id)).await?.ok_or(ManagerError::Closed)
     }
 
     /// Keeps a pipeline under a name, in place of one that is there.
@@ -121,14 +114,9 @@ impl WorkspaceManager {
         }
         let name = name.to_owned();
         self.ask(move |core| {
-            Box::pin(async move {
-                let mut next = core.declared.clone();
-                next.saved_pipelines.retain(|entry| entry.name != name);
-                next.saved_pipelines.push(PipelineEntry { name: name.clone(), spec });
-                core.commit(next).await?;
-                core.publish("", "pipeline.saved", name, serde_json::Value::Null);
-                Ok(())
-            })
+            core.commit(Change::new().put(PipelineEntry { name: name.clone(), spec }))?;
+            core.publish("", "pipeline.saved", name, serde_json::Value::Null);
+            Ok(())
         })
         .await?
     }
@@ -140,12 +128,10 @@ impl WorkspaceManager {
     /// Fails only when the daemon is ending.
     pub async fn list_saved_pipelines(&self) -> Result<Vec<SavedPipelineView>, ManagerError> {
         self.ask(|core| {
-            Box::pin(async {
-                let entries = core.declared.saved_pipelines.iter();
-                entries
-                    .map(|entry| SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
-                    .collect()
-            })
+            let entries = core.declared.saved_pipelines.iter();
+            entries
+                .map(|entry| SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
+                .collect()
         })
         .await
     }
@@ -158,10 +144,8 @@ impl WorkspaceManager {
     pub async fn get_saved_pipeline(&self, name: &str) -> Result<SavedPipelineView, ManagerError> {
         let name = name.to_owned();
         self.ask(move |core| {
-            Box::pin(async move {
-                let entry = core.saved_pipeline(&name)?;
-                Ok(SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
-            })
+            let entry = core.saved_pipeline(&name)?;
+            Ok(SavedPipelineView { name: entry.name.clone(), spec: entry.spec.clone() })
         })
         .await?
     }
@@ -174,12 +158,8 @@ impl WorkspaceManager {
     pub async fn remove_saved_pipeline(&self, name: &str) -> Result<(), ManagerError> {
         let name = name.to_owned();
         self.ask(move |core| {
-            Box::pin(async move {
-                let name = core.saved_pipeline(&name)?.name.clone();
-                let mut next = core.declared.clone();
-                next.saved_pipelines.retain(|entry| entry.name != name);
-                core.commit(next).await
-            })
+            let name = core.saved_pipeline(&name)?.name.clone();
+            core.commit(Change::new().remove(Collection::SavedPipelines, name))
         })
         .await?
     }
@@ -194,63 +174,71 @@ pub(super) async fn end(handle: Option<WorkspaceHandle>, kill: bool) {
 
 impl Core {
     /// Declares a workspace that has been judged.
-    pub(super) async fn declare_workspace(
+    pub(super) fn declare_workspace(
         &mut self,
         id: WorkspaceId,
         spec: WorkspaceSpec,
     ) -> Result<(), ManagerError> {
-        let taken = self.declared.workspaces.iter().chain(self.ephemeral.values());
-        if taken.clone().any(|entry| entry.spec.label == spec.label) {
+        if self.labelled(&spec.label).next().is_some() {
             return Err(ManagerError::Conflict(format!(
                 "a workspace called `{}` is there already",
                 spec.label
             )));
         }
-        if taken.clone().any(|entry| entry.id == id) {
+        if self.entry(id).is_some() {
             return Err(ManagerError::Conflict(format!("the identifier {id} is taken")));
         }
         self.incarnator.plan(&spec.soma).map_err(ManagerError::NotPermitted)?;
         let label = spec.label.clone();
-        let mut next = self.declared.clone();
-        next.workspaces.push(WorkspaceEntry::new(id, spec));
-        self.commit(next).await?;
+        self.commit(Change::new().put(WorkspaceEntry::new(id, spec)))?;
         self.publish(&id.to_string(), "workspace.created", label, serde_json::Value::Null);
         Ok(())
     }
 
     /// Remembers that nothing in a workspace ought to run.
-    pub(super) async fn stop_units_of(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
-        let mut next = self.declared.clone();
-        for entry in next.commands.iter_mut().filter(|entry| entry.workspace == id) {
-            entry.desired = Desired::Stopped;
+    pub(super) fn stop_units_of(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
+        let mut draft = Draft::default();
+        for entry in self.declared.commands_in(id) {
+            draft.edit(entry, |entry| entry.desired = Desired::Stopped);
         }
-        for entry in next.live_pipelines.iter_mut().filter(|entry| entry.workspace == id) {
-            entry.desired = Desired::Stopped;
+        for entry in self.declared.pipelines_in(id) {
+            draft.edit(entry, |entry| entry.desired = Desired::Stopped);
         }
-        if next == self.declared { Ok(()) } else { self.commit(next).await }
+        self.commit(draft.done())
     }
 
-    async fn forget_workspace(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
-        let mut next = self.declared.clone();
-        next.workspaces.retain(|entry| entry.id != id);
-        next.commands.retain(|entry| entry.workspace != id);
-        next.live_pipelines.retain(|entry| entry.workspace != id);
-        if next != self.declared {
-            self.commit(next).await?;
+    fn forget_workspace(&mut self, id: WorkspaceId) -> Result<(), ManagerError> {
+        let mut draft = Draft::default();
+        for entry in self.declared.commands_in(id) {
+            draft.remove(Collection::Commands, entry.id);
         }
-        self.last.remove(&id);
-        self.history.remove(&id);
-        self.logs.remove(&id.to_string());
+        for entry in self.declared.pipelines_in(id) {
+            draft.remove(Collection::LivePipelines, entry.id);
+        }
+        if self.declared.workspaces.get(&id).is_some() {
+            draft.remove(Collection::Workspaces, id);
+        }
+        self.commit(draft.done())?;
         self.publish(&id.to_string(), "workspace.removed", id.to_string(), serde_json::Value::Null);
+        self.after(move |core, durable| {
+            if durable.is_ok() {
+                core.last.remove(&id);
+                core.history.remove(&id);
+                core.logs.remove(&id.to_string());
+            }
+        });
         Ok(())
     }
 
     pub(super) fn saved_pipeline(&self, name: &str) -> Result<&PipelineEntry, ManagerError> {
-        let entries = &self.declared.saved_pipelines;
+        if let Some(entry) = self.declared.saved_pipelines.get(&name.to_owned()) {
+            return Ok(entry);
+        }
+        let entries: Vec<&PipelineEntry> = self.declared.saved_pipelines.iter().collect();
         let named: Vec<Named> =
             entries.iter().map(|entry| Named { id: String::new(), label: entry.name.clone() }).collect();
         resolve(&named, name)
-            .map(|index| &entries[index])
+            .map(|index| entries[index])
             .map_err(|error| unresolved("saved pipeline", name, error))
     }
 }
