@@ -64,21 +64,45 @@ pub(crate) fn know(scans: &[Scan], digest: Digest) -> bool {
 
 /// Takes a journal apart.
 pub(crate) fn scan(bytes: &[u8]) -> Scan {
-    let line = |(offset, line): (usize, &[u8])| {
-        let at = Stretch { offset, len: line.len() };
-        // A line without its end was not written to the end.
-        let whole = line.strip_suffix(b"\n").and_then(checksum::split);
-        let Some((checksum, json)) = whole else {
-            return ScannedLine { at, checksum: 0, content: Content::Damaged };
-        };
-        let content = match decode::read(json) {
-            Some(Line::Header(header)) if offset == 0 => Content::Header(header),
-            Some(Line::Record(record)) => Content::Record(record),
-            _ => Content::Foreign(decode::explain(json, offset + checksum::LEN)),
-        };
-        ScannedLine { at, checksum, content }
+    let mut scanned = Vec::new();
+    for (offset, line) in lines(bytes) {
+        match classify(offset, line) {
+            Some(line) => scanned.push(line),
+            // A line feed that was damaged joins two lines. The later one, if it is whole, tells that the earlier one
+            // was there.
+            None => {
+                let begin = joined(line).unwrap_or(line.len());
+                let at = Stretch { offset, len: begin };
+                scanned.push(ScannedLine { at, checksum: 0, content: Content::Damaged });
+                scanned.extend(classify(offset + begin, &line[begin..]));
+            }
+        }
+    }
+    Scan { lines: scanned, len: bytes.len() }
+}
+
+/// Says what a line is; none where it is not what was written.
+fn classify(offset: usize, line: &[u8]) -> Option<ScannedLine> {
+    // A line without its end was not written to the end.
+    let (checksum, json) = line.strip_suffix(b"\n").and_then(checksum::split)?;
+    let content = match decode::read(json) {
+        Some(Line::Header(header)) if offset == 0 => Content::Header(header),
+        Some(Line::Record(record)) => Content::Record(record),
+        _ => Content::Foreign(decode::explain(json, offset + checksum::LEN)),
     };
-    Scan { lines: lines(bytes).map(line).collect(), len: bytes.len() }
+    Some(ScannedLine { at: Stretch { offset, len: line.len() }, checksum, content })
+}
+
+/// Returns where, behind its beginning, a whole line stands in a damaged one.
+fn joined(line: &[u8]) -> Option<usize> {
+    /// Most places that are tried, so that a line made for it can't take long.
+    const TRIES: usize = 64;
+    let body = line.strip_suffix(b"\n")?;
+    let braces = body.windows(2).enumerate().filter(|(_, pair)| *pair == b" {").map(|(at, _)| at + 1);
+    let begins = braces.filter(|brace| *brace > checksum::LEN).map(|brace| brace - checksum::LEN);
+    let mut tried =
+        begins.filter(|begin| body[*begin..*begin + 8].iter().all(u8::is_ascii_hexdigit)).take(TRIES);
+    tried.find(|begin| checksum::split(&body[*begin..]).is_some())
 }
 
 /// Returns the lines of `bytes` with their line feeds, and where each begins.
