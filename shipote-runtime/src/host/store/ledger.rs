@@ -238,6 +238,10 @@ impl<D: Disk> Ledger<D> {
             return Err(self.io(JOURNAL_FILE, "rename")(error));
         }
         self.has_old |= keep_old;
+        if keep_old && let Err(error) = self.disk.sync_dir("") {
+            // The new name would take the place of the only one that the old journal surely has.
+            return Err(self.poison(OLD_JOURNAL_FILE, error));
+        }
         if let Err(error) = self.disk.rename(&temporary, JOURNAL_FILE) {
             let _ = self.disk.remove(&temporary);
             let back = if keep_old { self.disk.rename(OLD_JOURNAL_FILE, JOURNAL_FILE) } else { Ok(()) };

@@ -12,6 +12,11 @@ pub mod load;
 mod place;
 pub mod writer;
 
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
