@@ -391,7 +391,7 @@ pub fn damaged(file: &Path, quarantined: Option<&PathBuf>, problems: Vec<Problem
         source: Some(Box::new(SourceText { file: name, text })),
         ..Failure::new(Code::StateDamaged, format!("{} can't be read as a state{copy}", file.display()))
     }
-    .hint(format!("shipote state verify {} lists every problem; the file was left as it is", file.display()))
+    .hint("shipote state recover shows every way on, and what each loses; the file was left as it is")
 }
 
 impl From<StoreError> for Failure {

@@ -18,6 +18,7 @@ pub mod render;
 pub mod schema;
 pub mod screen;
 pub mod server;
+pub mod state_files;
 pub mod verbs;
 pub mod wire;
 

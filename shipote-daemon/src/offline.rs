@@ -2,8 +2,6 @@
 //!
 //! Nothing runs when no daemon does, so every phase in here is one of rest.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec};
@@ -16,12 +14,12 @@ use shipote_runtime::view::{
     WorkspaceDetail, WorkspacePhase, WorkspaceView,
 };
 use shipote_snapshot::{
-    CommandEntry, Counters, Desired, LivePipelineEntry, PersistedStats, ShipoteSnapshot, Verdict,
-    WorkspaceEntry,
+    CommandEntry, Counters, Desired, LivePipelineEntry, PersistedStats, ShipoteSnapshot, WorkspaceEntry,
 };
 
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::place::Place;
+use crate::state_files::StateFiles;
 
 /// The state at rest.
 #[derive(Debug)]
@@ -38,22 +36,9 @@ impl Offline {
     ///
     /// Fails where the state is newer than this program, or can't be read.
     pub fn read(place: &Place, now_ms: u64) -> Result<Self, Failure> {
-        let path = place.state_dir.join("state.json");
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { state_dir: place.state_dir.clone(), snapshot: None, now_ms });
-            }
-            Err(error) => return Err(Failure::file("read the state", &path, &error)),
-        };
-        let reading = shipote_snapshot::read(&bytes);
-        if reading.verdict == Verdict::Newer {
-            return Err(exit::newer(&path, &reading.version.unwrap_or_default()));
-        }
-        if reading.snapshot.is_none() {
-            return Err(exit::damaged(&path, None, reading.problems));
-        }
-        Ok(Self { state_dir: place.state_dir.clone(), snapshot: reading.snapshot, now_ms })
+        let files = StateFiles::of_directory(&place.state_dir)?;
+        let snapshot = if files.is_empty() { None } else { Some(files.state()?.0) };
+        Ok(Self { state_dir: place.state_dir.clone(), snapshot, now_ms })
     }
 
     fn workspace_entries(&self) -> &[WorkspaceEntry] {

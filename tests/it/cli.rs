@@ -110,6 +110,8 @@ fn every_verb_has_a_page_of_help_with_its_purpose() {
         "state upgrade",
         "state export",
         "state diff",
+        "state log",
+        "state recover",
         "daemon",
         "daemon stop",
         "daemon status",
@@ -154,10 +156,12 @@ fn every_verb_has_a_page_of_help_with_its_purpose() {
     state: Look at, check, compare and convert state files; needs no daemon
     state verify: Tell whether state files can be read, and every problem in them; exit 65 when not
     state show: Show what a state holds
-    state plan: Tell what a restart would relaunch
+    state plan: Tell what a start would do with each entity, and why
     state upgrade: Write the newest form of a state to stdout
     state export: Write a state for an older version, and tell what it cannot say
     state diff: Tell how two states differ
+    state log: Tell what was declared, changed and taken away, and when
+    state recover: Show every way on from a damaged state and what each loses; take one
     daemon: The service itself: shipote daemon runs it in the foreground
     daemon stop: End the daemon, and with it everything that runs
     daemon status: Tell whether a daemon answers, and which
@@ -180,7 +184,6 @@ fn errors_come_with_a_hint() {
         "up no-such-card.toml",
         "run --memory 1GiB -- true",
         "freeze web",
-        "state log",
         "logs nothing",
         "tap nothing edge",
         "pipeline run nothing",
@@ -225,11 +228,6 @@ fn errors_come_with_a_hint() {
     $ shipote freeze web
     error: freeze is not in this release
     hint: kill -s STOP holds its processes: shipote kill -s STOP NAME
-    [2]
-
-    $ shipote state log
-    error: state log is not in this release
-    hint: shipote events tells what happened in this daemon's life
     [2]
 
     $ shipote logs nothing

@@ -9,6 +9,7 @@ mod card;
 mod cli;
 mod command;
 mod examples;
+mod journal;
 mod original;
 mod orphans;
 mod pipeline;

@@ -312,9 +312,15 @@ impl Shipote {
     /// Starts the daemon as a service and waits until it answers.
     #[track_caller]
     pub fn daemon_start(&mut self) {
+        self.daemon_start_with(&[]);
+    }
+
+    /// Starts the daemon with these arguments and waits until it answers.
+    #[track_caller]
+    pub fn daemon_start_with(&mut self, arguments: &[&str]) {
         let out = self.dir.path().join("daemon.log");
         let log = fs::File::options().create(true).append(true).open(out).expect("open the daemon's log");
-        let mut command = self.daemon_command();
+        let mut command = self.daemon_command(arguments);
         command.stdout(log.try_clone().expect("dup")).stderr(log);
         let mut child = command.spawn().expect("start the daemon");
         let answers = within(PATIENCE, || {
@@ -332,8 +338,8 @@ impl Shipote {
         }
     }
 
-    fn daemon_command(&self) -> Command {
-        let plain = self.command(&["daemon"]);
+    fn daemon_command(&self, arguments: &[&str]) -> Command {
+        let plain = self.command(&[&["daemon"], arguments].concat());
         let Some(cgroup) = &self.delegated else { return plain };
         let mut command = Command::new("sh");
         // It enters the cgroup as root, before it becomes the other user.

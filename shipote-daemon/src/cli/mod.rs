@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use objects::{Events, Kill, Logs, Names, Ps, Stats, Wait, Ws, WsCreate};
 pub use pipeline::{Discern, Pipeline, PipelineRm, PipelineRun, PipelineSave, Tap};
-pub use state::{Daemon, DaemonAction, DaemonRun, SchemaOf, State};
+pub use state::{Daemon, DaemonAction, DaemonRun, SchemaOf, State, StateLog, StateRecover};
 pub use work::{Check, CommandFlags, Down, Exec, Run, RunLater, Up};
 
 const AFTER_HELP: &str = "\

@@ -34,17 +34,17 @@ Examples:
   shipote state show
   shipote state show backup/state.json")]
     Show {
-        /// state.json; the daemon's own where none is given
-        file: Option<PathBuf>,
+        /// state.json and its journals, or a state directory; the daemon's own where none is given
+        files: Vec<PathBuf>,
     },
-    /// Tell what a restart would relaunch
+    /// Tell what a start would do with each entity, and why
     #[command(after_help = "\
 Examples:
   shipote state plan
   shipote state plan state.json.1")]
     Plan {
-        /// state.json; the daemon's own where none is given
-        file: Option<PathBuf>,
+        /// state.json and its journals, or a state directory; the daemon's own where none is given
+        files: Vec<PathBuf>,
     },
     /// Write the newest form of a state to stdout
     #[command(after_help = "\
@@ -63,8 +63,8 @@ Examples:
 Examples:
   shipote state export --schema 4 > for-the-old-host.json")]
     Export {
-        /// state.json; the daemon's own where none is given
-        file: Option<PathBuf>,
+        /// state.json and its journals, or a state directory; the daemon's own where none is given
+        files: Vec<PathBuf>,
         /// The version to write; the newest where none is given
         #[arg(long, value_name = "N")]
         schema: Option<u16>,
@@ -74,17 +74,51 @@ Examples:
 Examples:
   shipote state diff state.json.1 state.json")]
     Diff {
-        /// The older one
+        /// The older one: state.json, or a state directory
         a: PathBuf,
         /// The newer one
         b: PathBuf,
     },
-    /// Not in this release.
-    #[command(hide = true)]
-    Log(Later),
-    /// Not in this release.
-    #[command(hide = true)]
-    Recover(Later),
+    /// Tell what was declared, changed and taken away, and when
+    #[command(after_help = "\
+The journal tells every change since state.json was written last; what the kept
+generations tell is what differs from one to the next.
+
+Examples:
+  shipote state log -n 20
+  shipote state log --since 1h
+  shipote state log --output ndjson | jq -c .")]
+    Log(StateLog),
+    /// Show every way on from a damaged state and what each loses; take one
+    #[command(after_help = "\
+Without --take nothing is changed. With it, every file that is replaced is
+copied to quarantine/ in the state directory first.
+
+Examples:
+  shipote state recover
+  shipote state recover --take 1")]
+    Recover(StateRecover),
+}
+
+/// `shipote state log`.
+#[derive(Debug, Clone, Args)]
+pub struct StateLog {
+    /// state.json and its journals, or a state directory; the daemon's own where none is given
+    pub files: Vec<PathBuf>,
+    /// Only the newest N
+    #[arg(short = 'n', long = "lines", value_name = "N")]
+    pub lines: Option<usize>,
+    /// Only since then: a span such as 10m, or an RFC 3339 time
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+}
+
+/// `shipote state recover`.
+#[derive(Debug, Clone, Args)]
+pub struct StateRecover {
+    /// Put the choice of this number in place
+    #[arg(long, value_name = "N")]
+    pub take: Option<usize>,
 }
 
 /// `shipote daemon`.

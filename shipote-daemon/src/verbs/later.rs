@@ -1,6 +1,6 @@
 //! What the contract names and this release does not do: refused by name, with what to do instead.
 
-use crate::cli::{DaemonAction, Pipeline, State, Verb};
+use crate::cli::{DaemonAction, Pipeline, Verb};
 use crate::exit::Failure;
 
 /// Refuses a verb or flag of a later release.
@@ -22,12 +22,6 @@ pub fn refuse(verb: &Verb) -> Result<(), Failure> {
             ("peek", "shipote tap PIPELINE EDGE shows what flows on an edge that can be observed")
         }
         Verb::Inspect(_) => ("inspect", "shipote state verify and shipote state show tell the same in text"),
-        Verb::State(State::Log(_)) => {
-            ("state log", "shipote events tells what happened in this daemon's life")
-        }
-        Verb::State(State::Recover(_)) => {
-            ("state recover", "quarantine/ and state.json.1 to .3 in the state directory hold earlier states")
-        }
         Verb::Daemon(daemon) => match &daemon.action {
             Some(DaemonAction::Restart(_)) => ("daemon restart", "shipote daemon stop, then shipote daemon"),
             _ => return Ok(()),

@@ -190,7 +190,7 @@ fn document(line: &Line) -> serde_json::Value {
 }
 
 /// Returns the moment that `--since` means.
-fn moment_of(text: &str, now_ms: u64) -> Result<u64, Failure> {
+pub(super) fn moment_of(text: &str, now_ms: u64) -> Result<u64, Failure> {
     if let Ok(span) = text.parse::<Span>() {
         return Ok(now_ms.saturating_sub(span.as_millis()));
     }

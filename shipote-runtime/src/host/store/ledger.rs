@@ -467,9 +467,13 @@ impl<D: Disk> Ledger<D> {
         self.disk.make_dir(DIR).map_err(self.io(DIR, "make"))?;
         // Named by content, so that a daemon that is restarted in a loop keeps one copy.
         let stem = format!("{DIR}/{name}-{:08x}-{}-{reason}", crc32fast::hash(bytes), bytes.len());
-        let report = serde_json::to_vec_pretty(problems).unwrap_or_default();
         let copy = format!("{stem}.copy");
-        for (name, content) in [(format!("{stem}.report.json"), report.as_slice()), (copy.clone(), bytes)] {
+        let mut files = vec![(copy.clone(), bytes)];
+        let report = serde_json::to_vec_pretty(problems).unwrap_or_default();
+        if !problems.is_empty() {
+            files.insert(0, (format!("{stem}.report.json"), &report));
+        }
+        for (name, content) in files {
             if self.disk.mark(&name).map_err(self.io(&name, "stat"))?.is_some() {
                 continue;
             }

@@ -117,7 +117,7 @@ impl<D: Disk> Ledger<D> {
         Ok(Found { checkpoint: self.read_if_there(STATE_FILE)?, journals })
     }
 
-    fn read_if_there(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn read_if_there(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self.disk.read(name) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -150,7 +150,7 @@ impl<D: Disk> Ledger<D> {
         }
     }
 
-    fn fold_loaded(&mut self, snapshot: &ShipoteSnapshot) -> Result<(), StoreError> {
+    pub(super) fn fold_loaded(&mut self, snapshot: &ShipoteSnapshot) -> Result<(), StoreError> {
         let mut snapshot = snapshot.clone();
         self.fold(|head| {
             let Head { serial, journal_seq, timestamp_ms, .. } = *head;

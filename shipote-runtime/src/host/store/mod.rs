@@ -10,6 +10,7 @@ pub mod frozen;
 pub mod ledger;
 pub mod load;
 mod place;
+mod recover;
 pub mod writer;
 
 #[cfg(test)]
