@@ -8,6 +8,7 @@
 mod card;
 mod cli;
 mod command;
+mod crash;
 mod examples;
 mod journal;
 mod original;

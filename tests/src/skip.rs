@@ -17,6 +17,8 @@ pub enum Need {
     Strace,
     /// A file system with cgroup v2 below which a directory can be made.
     Cgroup,
+    /// File systems of this kind can be made in a file, mounted and shut down.
+    PowerCuts(&'static str),
 }
 
 impl Need {
@@ -29,6 +31,7 @@ impl Need {
             Self::Bash => "bash",
             Self::Strace => "strace",
             Self::Cgroup => "cgroup",
+            Self::PowerCuts(_) => "power_cuts",
         }
     }
 
@@ -38,6 +41,11 @@ impl Need {
         match self {
             Self::Root => (!is_root()).then(|| "not run as root".to_owned()),
             Self::OtherUid => Self::Root.missing().or_else(|| program("setpriv")),
+            Self::PowerCuts(kind) => Self::Root
+                .missing()
+                .or_else(|| program(&format!("mkfs.{kind}")))
+                .or_else(|| program("xfs_io"))
+                .or_else(|| (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned())),
             Self::Bash => program("bash"),
             Self::Strace => program("strace"),
             Self::Cgroup => {
@@ -82,7 +90,7 @@ pub fn is_root() -> bool {
 }
 
 fn is_here(program: &str) -> bool {
-    ["/usr/local/bin", "/usr/bin", "/bin"]
+    ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
         .iter()
         .any(|directory| Path::new(directory).join(program).is_file())
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task has to say goes to the terminal")]
 
+mod crash;
 mod generate;
 mod program;
 mod test;
@@ -22,6 +23,8 @@ cargo xtask TASK
                        integration tests, generated files; installs what is missing, or names it
                        (--quick leaves out the release build and the integration tests)
   tidy                 the rules that no compiler keeps: arrows between crates, purity, unsafe, names in docs
+  crash [PART]         the crash matrix at full counts: kill, power, control, sweep; goes on where it stopped, in
+                       parts of at most 8 minutes (crash report: the table so far)
   generate [--check]   writes docs/schema/*.json and docs/cli.md from the program; --check only compares
   help                 this page
 ";
@@ -34,6 +37,9 @@ fn main() -> ExitCode {
         ["test"] => test::run(&root, test::Extent::Full),
         ["test", "--quick"] => test::run(&root, test::Extent::Quick),
         ["tidy"] => tidy::run(&root),
+        ["crash"] => crash::run(&root, None),
+        ["crash", "report"] => crash::report(&root),
+        ["crash", part @ ("kill" | "power" | "control" | "sweep")] => crash::run(&root, Some(part)),
         ["generate"] => generate::run(&root, generate::Mode::Write),
         ["generate", "--check"] => generate::run(&root, generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

@@ -15,7 +15,8 @@ const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "cargo-fmt"), ("clippy", "carg
 const NEEDED: &[(&str, &str)] = &[("zcat", "gzip"), ("sort", "coreutils")];
 
 /// Programs that only some tests run; these count themselves as skipped without them.
-const WELCOME: &[(&str, &str)] = &[("strace", "strace")];
+const WELCOME: &[(&str, &str)] =
+    &[("strace", "strace"), ("mkfs.xfs", "xfsprogs"), ("mkfs.ext4", "e2fsprogs")];
 
 /// Makes sure that everything is there, or says in one line what to install.
 pub fn ensure(root: &Path) -> Outcome {
@@ -23,14 +24,15 @@ pub fn ensure(root: &Path) -> Outcome {
     wanted.extend(targets(root).err());
     wanted.extend(components().err());
     wanted.extend(packages().err());
-    if let [(program, package)] = WELCOME
-        && !is_here(program)
-    {
-        println!(
-            "note: {program} is not installed (apt-get install {package}); tests that need it are skipped"
-        );
+    if let Err(message) = debian(WELCOME) {
+        println!("note: tests that need it are skipped without: {message}");
     }
     if wanted.is_empty() { Ok(()) } else { Err(format!("install first: {}", wanted.join("; "))) }
+}
+
+/// Makes sure that the programs of the crash matrix are there.
+pub fn crash() -> Outcome {
+    debian(WELCOME)
 }
 
 /// Makes sure that the standard libraries of all targets are there.
@@ -49,8 +51,13 @@ fn components() -> Outcome {
 }
 
 fn packages() -> Outcome {
+    debian(NEEDED)
+}
+
+/// Makes sure that programs are there, which Debian's packages hold.
+fn debian(needed: &[(&str, &'static str)]) -> Outcome {
     let missing: Vec<&str> =
-        NEEDED.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
+        needed.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
     let root = program::read(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0");
     if !root && !missing.is_empty() {
         return Err(format!("apt-get install {}", missing.join(" ")));

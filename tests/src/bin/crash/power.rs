@@ -1,0 +1,163 @@
+//! Power cuts: a file system in a file is shut down without a flush of its log (FS_IOC_SHUTDOWN with NOLOGFLUSH, as
+//! `xfs_io -x -c shutdown` does it on every file system that knows it), and mounted again.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::model::Writer;
+use super::server::{Dice, Server, declared};
+use super::{Plan, Tally};
+
+/// Size of the image: the smallest that mkfs.xfs takes.
+const IMAGE_BYTES: u64 = 320 << 20;
+const WRITERS: usize = 4;
+/// Longest time that they have, in microseconds.
+const LONGEST_US: u64 = 60_000;
+
+/// A file system in a file, unmounted when this is dropped.
+struct Image {
+    file: PathBuf,
+    at: PathBuf,
+}
+
+impl Image {
+    fn make(plan: &Plan) -> Self {
+        let image = Self { file: plan.dir.join("image"), at: plan.dir.join("mounted") };
+        fs::create_dir_all(&image.at).unwrap();
+        File::create(&image.file).unwrap().set_len(IMAGE_BYTES).unwrap();
+        let quiet: &[&str] = if plan.file_system == "xfs" { &["-q", "-f"] } else { &["-q", "-F"] };
+        must(Command::new(format!("mkfs.{}", plan.file_system)).args(quiet).arg(&image.file));
+        image.mount();
+        image
+    }
+
+    fn mount(&self) {
+        must(Command::new("mount").args(["-o", "loop"]).arg(&self.file).arg(&self.at));
+    }
+
+    fn unmount(&self) -> bool {
+        let mut umount = Command::new("umount");
+        umount.arg(&self.at).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// Takes the power away: nothing that was not synced is written any more.
+    fn cut(&self) {
+        must(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.at));
+    }
+
+    /// Gives the power back.
+    fn restore(&self) {
+        let begin = Instant::now();
+        // Whoever had a file open may need a moment to be gone.
+        while !self.unmount() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{} can't be unmounted", self.at.display());
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.mount();
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.unmount();
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+fn must(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub fn run(plan: &Plan) -> Tally {
+    let mut tally = Tally::default();
+    let image = Image::make(plan);
+    let mut dice = Dice::new(plan.seed);
+    let state_dir = image.at.join("state");
+    let log = plan.dir.join("daemon.log");
+    let mut writers: Vec<Writer> =
+        (0..WRITERS).map(|number| Writer { number, ..Writer::default() }).collect();
+    while tally.cycles < plan.cycles && Instant::now() < plan.until {
+        let fold_above = [None, Some(4_000)][usize::try_from(dice.roll(2)).unwrap()];
+        let mut server = Server::start(&plan.program, &state_dir, &log, fold_above);
+        let is_early = dice.roll(5) == 0;
+        if is_early {
+            thread::sleep(Duration::from_micros(dice.roll(40_000)));
+        } else {
+            match server.ready() {
+                Ok(mut client) => {
+                    let found = declared(&mut client);
+                    for writer in &mut writers {
+                        writer.check(&found, &format!("cut {}", tally.cycles), &mut tally);
+                    }
+                }
+                Err(code) => {
+                    tally.refused += 1;
+                    let log = log.display();
+                    tally.find(format!(
+                        "cut {}: the start was refused with {code:?}; see {log}",
+                        tally.cycles
+                    ));
+                    return tally;
+                }
+            }
+        }
+        let socket = server.socket().to_owned();
+        let life = Duration::from_micros(dice.roll(LONGEST_US));
+        thread::scope(|scope| {
+            let mut working = Vec::new();
+            if !is_early {
+                working.extend(writers.iter_mut().map(|writer| scope.spawn(|| writer.work(&socket))));
+                thread::sleep(life);
+            }
+            image.cut();
+            server.kill();
+            tally.acknowledged += working.into_iter().map(|work| work.join().unwrap()).sum::<u64>();
+        });
+        drop(server);
+        image.restore();
+        tally.cycles += 1;
+        if tally.cycles.is_multiple_of(50) {
+            eprintln!("{} cuts, {} acknowledged, {} lost", tally.cycles, tally.acknowledged, tally.lost);
+        }
+    }
+    tally
+}
+
+/// The same cuts under a writer that appends a line, counts it as acknowledged, and syncs nothing.
+pub fn control(plan: &Plan) -> Tally {
+    let mut tally = Tally::default();
+    let image = Image::make(plan);
+    let mut dice = Dice::new(plan.seed);
+    let path = image.at.join("journal");
+    let mut expected = 0;
+    while tally.cycles < plan.cycles && Instant::now() < plan.until {
+        let mut file = File::options().create(true).append(true).open(&path).unwrap();
+        let end = Instant::now() + Duration::from_micros(dice.roll(LONGEST_US));
+        while Instant::now() < end {
+            if writeln!(file, "{expected}").is_err() {
+                break;
+            }
+            expected += 1;
+            tally.acknowledged += 1;
+        }
+        image.cut();
+        drop(file);
+        image.restore();
+        tally.cycles += 1;
+        let found = lines(&path);
+        tally.lost += expected - found.min(expected);
+        expected = found;
+    }
+    tally
+}
+
+fn lines(path: &Path) -> u64 {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().zip(0_u64..).take_while(|(line, number)| **line == number.to_string()).count() as u64
+}
