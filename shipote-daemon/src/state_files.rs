@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use shipote_snapshot::{Input, Loaded, Refusal, ShipoteSnapshot, load_named};
+use shipote_snapshot::{Input, Loaded, Refusal, ShipoteSnapshot, gather, load_named};
 
 use crate::exit::{self, Code, Failure, SourceText};
 
@@ -92,20 +92,24 @@ impl StateFiles {
     }
 
     fn of_files(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let (mut checkpoint, mut journals) = (None::<Content>, Vec::new());
+        let mut contents = Vec::new();
         for path in paths {
-            let content = Content { path: path.clone(), bytes: bytes_of(path)? };
-            if is_journal(&content.bytes) {
-                journals.push(content);
-            } else if let Some(first) = &checkpoint {
-                let text = format!("{} and {} are two states", first.path.display(), path.display());
-                return Err(Failure::usage(text)
-                    .hint("--each judges each file by itself; shipote state diff A B compares two"));
-            } else {
-                checkpoint = Some(content);
-            }
+            contents.push(Content { path: path.clone(), bytes: bytes_of(path)? });
         }
-        journals.sort_by_key(|content| base_seq(&content.bytes));
+        let names: Vec<String> = (0..contents.len()).map(|index| index.to_string()).collect();
+        let inputs: Vec<Input<'_>> = (names.iter().zip(&contents))
+            .map(|(name, content)| Input { name, bytes: &content.bytes })
+            .collect();
+        // By their numbers, since two paths may end in the same name.
+        let of = |input: &Input<'_>| contents[input.name.parse::<usize>().unwrap_or(0)].clone();
+        let gathered = gather(&inputs).map_err(|(one, other)| {
+            let text =
+                format!("{} and {} are two states", of(&one).path.display(), of(&other).path.display());
+            Failure::usage(text)
+                .hint("--each judges each file by itself; shipote state diff A B compares two")
+        })?;
+        let checkpoint = gathered.checkpoint.as_ref().map(of);
+        let journals: Vec<Content> = gathered.journals.iter().map(of).collect();
         let first = checkpoint.as_ref().or(journals.first()).map(|content| content.path.clone());
         Ok(Self { path: first.unwrap_or_default(), checkpoint, journals })
     }
@@ -212,21 +216,5 @@ fn read_if_there(path: &Path) -> Result<Option<Content>, Failure> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::file("read", path, &error)),
         },
-    }
-}
-
-/// Tells a journal by how it begins: eight digits of a checksum before a JSON object.
-fn is_journal(bytes: &[u8]) -> bool {
-    let begin = bytes.get(..10).unwrap_or_default();
-    begin.len() == 10 && begin[..8].iter().all(u8::is_ascii_hexdigit) && begin[8..] == *b" {"
-}
-
-/// Returns the number behind which a journal begins; the largest where its beginning can't be read.
-fn base_seq(bytes: &[u8]) -> u64 {
-    let first = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-    match shipote_snapshot::journal::decode(first) {
-        Some(shipote_snapshot::journal::Line::Header(header)) => header.base_seq,
-        Some(shipote_snapshot::journal::Line::Record(record)) => record.seq.saturating_sub(1),
-        None => u64::MAX,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shipote_snapshot::history::sparkline_with_gaps;
-use shipote_snapshot::{PersistedStats, WorkspaceEntry};
+use shipote_snapshot::{PersistedStats, ShipoteSnapshot, WorkspaceEntry};
 
 /// Most characters of a course.
 const WIDTH: usize = 64;
@@ -11,9 +11,13 @@ const WIDTH: usize = 64;
 /// the newest, and the course of `memory` and `cpu`. It is empty for a file that cannot be read.
 #[must_use]
 pub fn history(bytes: &[u8]) -> String {
-    let workspaces = shipote_snapshot::read(bytes).snapshot.map(|snapshot| snapshot.workspaces);
-    let list: Vec<Value> = workspaces.unwrap_or_default().iter().map(workspace).collect();
-    Value::from(list).to_string()
+    let snapshot = shipote_snapshot::read(bytes).snapshot;
+    snapshot.as_ref().map_or_else(|| Value::from(Vec::<Value>::new()), of_snapshot).to_string()
+}
+
+/// Returns the same of a state that was read.
+pub(crate) fn of_snapshot(snapshot: &ShipoteSnapshot) -> Value {
+    snapshot.workspaces.iter().map(workspace).collect::<Vec<_>>().into()
 }
 
 fn workspace(entry: &WorkspaceEntry) -> Value {

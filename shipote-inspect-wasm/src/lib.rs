@@ -8,7 +8,9 @@
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 mod history;
+mod inspect;
 mod verify;
 
 pub use history::history;
+pub use inspect::inspect;
 pub use verify::verify;

@@ -20,6 +20,7 @@ pub mod domain;
 pub mod entity;
 mod examine;
 pub mod export;
+pub mod gather;
 pub mod history;
 pub mod journal;
 pub mod load;
@@ -57,6 +58,7 @@ pub use domain::{
 };
 pub use entity::{Entity, EntityChange};
 pub use export::{Export, export};
+pub use gather::{Gathered, gather};
 pub use journal::{Entry, Header, Record, encode_header, encode_record};
 pub use load::{Input, Loaded, Loss, Refusal, Tail, load, load_named};
 pub use log::{LogEntry, log};
