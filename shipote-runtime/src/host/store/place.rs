@@ -5,10 +5,14 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::disk::{Directory, Disk};
 use super::error::StoreError;
 use super::ledger::{STATE_FILE, temporary_name};
+
+/// Longest wait for a lock whose holder is gone.
+const HOLDER_LINGERS: Duration = Duration::from_secs(2);
 
 /// Returns the default place of `state.json`, by the environment of this process (docs/state-format.md).
 #[must_use]
@@ -62,16 +66,7 @@ fn lock(dir: &Path) -> Result<Lock, StoreError> {
         let reason = "is not a regular file of this user's".to_owned();
         return Err(StoreError::Insecure { path, reason });
     }
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            // The pid is a courtesy; the refusal stands without it.
-            let _ = lock.read_to_string(&mut text);
-            return Err(StoreError::Locked { pid: text.trim().parse().ok() });
-        }
-        Err(fs::TryLockError::Error(source)) => return Err(io_error(&path, "lock")(source)),
-    }
+    take(&mut lock, &path)?;
     let write = |lock: &mut File| {
         lock.set_len(0)?;
         lock.rewind()?;
@@ -82,6 +77,29 @@ fn lock(dir: &Path) -> Result<Lock, StoreError> {
         tracing::warn!(%error, path = %path.display(), "the pid can't be written into the lock");
     }
     Ok(Lock(lock))
+}
+
+/// Takes a lock. A daemon that was just killed may have left a child that has not yet become another program and still
+/// holds it (flock(2) goes with the open file); that one is waited for.
+fn take(lock: &mut File, path: &Path) -> Result<(), StoreError> {
+    let begin = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // The pid is a courtesy; the refusal stands without it.
+                let _ = lock.rewind().and_then(|()| lock.read_to_string(&mut text));
+                let pid: Option<u32> = text.trim().parse().ok();
+                let is_gone = pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+                if !is_gone || begin.elapsed() > HOLDER_LINGERS {
+                    return Err(StoreError::Locked { pid });
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::Error(source)) => return Err(io_error(path, "lock")(source)),
+        }
+    }
 }
 
 /// Removes what an interrupted write left. Only names of our own pattern, only regular files.

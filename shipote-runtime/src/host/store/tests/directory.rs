@@ -40,6 +40,23 @@ fn a_second_opener_is_refused_with_the_pid_of_the_first() {
 }
 
 #[test]
+fn a_lock_that_a_child_of_a_dead_daemon_still_holds_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = std::process::Command::new("true").spawn().unwrap();
+    daemon.wait().unwrap();
+    let path = dir.path().join("state.lock");
+    fs::write(&path, daemon.id().to_string()).unwrap();
+    let held = fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let child = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(held);
+    });
+    assert!(StateStore::open(dir.path()).is_ok());
+    child.join().unwrap();
+}
+
+#[test]
 fn a_directory_open_to_others_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
