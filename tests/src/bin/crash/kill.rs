@@ -1,5 +1,6 @@
 //! `kill -9` of a daemon, again and again, in the middle of everything.
 
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use super::{Plan, Tally};
 
 /// Clients that make changes at once.
 const WRITERS: usize = 4;
+/// A killed daemon answers nothing more, so that every answer counts.
+static NEVER: AtomicBool = AtomicBool::new(false);
 /// Longest time that they have, in microseconds.
 const LONGEST_US: u64 = 25_000;
 
@@ -51,7 +54,7 @@ pub fn run(plan: &Plan) -> Tally {
         let life = Duration::from_micros(dice.roll(LONGEST_US));
         thread::scope(|scope| {
             let working: Vec<_> =
-                writers.iter_mut().map(|writer| scope.spawn(|| writer.work(&socket))).collect();
+                writers.iter_mut().map(|writer| scope.spawn(|| writer.work(&socket, &NEVER))).collect();
             thread::sleep(life);
             server.kill();
             tally.acknowledged += working.into_iter().map(|work| work.join().unwrap()).sum::<u64>();

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Tally;
 use super::client::Client;
@@ -76,8 +77,9 @@ impl Writer {
         Op::Create(format!("w{number}-{count}"))
     }
 
-    /// Makes changes until the connection breaks. Returns how many were acknowledged.
-    pub fn work(&mut self, socket: &Path) -> u64 {
+    /// Makes changes until the connection breaks, or `over` is set: an answer that comes after that is not counted, and
+    /// its change stays under way. Returns how many were acknowledged.
+    pub fn work(&mut self, socket: &Path, over: &AtomicBool) -> u64 {
         let Ok(mut client) = Client::connect(socket) else { return 0 };
         let mut acknowledged = 0;
         loop {
@@ -94,6 +96,9 @@ impl Writer {
             };
             match answer {
                 Ok((status, _)) if status < 300 => {
+                    if over.load(Ordering::SeqCst) {
+                        return acknowledged;
+                    }
                     self.acknowledged.apply(&op);
                     self.under_way = None;
                     acknowledged += 1;

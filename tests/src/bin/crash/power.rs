@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -109,12 +110,18 @@ pub fn run(plan: &Plan) -> Tally {
         }
         let socket = server.socket().to_owned();
         let life = Duration::from_micros(dice.roll(LONGEST_US));
+        // Nobody gets an answer from a machine without power. Here the daemon lives on for a moment, and a sync that the
+        // shutdown overtakes may return as if it had been done (jbd2 finds no transaction to wait for any more), so
+        // answers count up to the moment at which the shutdown is asked for.
+        let is_cut = AtomicBool::new(false);
         thread::scope(|scope| {
+            let is_cut = &is_cut;
             let mut working = Vec::new();
             if !is_early {
-                working.extend(writers.iter_mut().map(|writer| scope.spawn(|| writer.work(&socket))));
+                working.extend(writers.iter_mut().map(|writer| scope.spawn(|| writer.work(&socket, is_cut))));
                 thread::sleep(life);
             }
+            is_cut.store(true, Ordering::SeqCst);
             image.cut();
             server.kill();
             tally.acknowledged += working.into_iter().map(|work| work.join().unwrap()).sum::<u64>();
