@@ -104,6 +104,8 @@ codes! {
     UNKNOWN_OP = "unknown_op";
     /// Error: a line of the journal that was written whole, and is not understood.
     RECORD_INVALID = "record_invalid";
+    /// Warning: a line of samples that is not what was written; what it told is lost.
+    SAMPLE_DAMAGED = "sample_damaged";
     /// Note: `state.json` was edited by hand, and no record waits to be folded in.
     EDITED = "edited";
     /// Error: `state.json` was edited by hand, and records wait to be folded in.

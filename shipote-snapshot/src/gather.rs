@@ -1,9 +1,11 @@
-//! Putting files together that belong to one state, whatever they are called: `state.json` and its journals.
+//! Putting files together that belong to one state, whatever they are called: `state.json`, its journals, and the
+//! samples beside them.
 
 use alloc::vec::Vec;
 
 use crate::journal::{Line, decode};
 use crate::load::Input;
+use crate::samples::is_samples;
 
 /// Files of one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Gathered<'a> {
     pub checkpoint: Option<Input<'a>>,
     /// Its journals, the oldest first.
     pub journals: Vec<Input<'a>>,
+    /// Files of samples, in the order in which they were given.
+    pub samples: Vec<Input<'a>>,
 }
 
 /// Puts files together in any order.
@@ -20,9 +24,11 @@ pub struct Gathered<'a> {
 ///
 /// Returns the first two files that are a state each.
 pub fn gather<'a>(files: &[Input<'a>]) -> Result<Gathered<'a>, (Input<'a>, Input<'a>)> {
-    let mut gathered = Gathered { checkpoint: None, journals: Vec::new() };
+    let mut gathered = Gathered { checkpoint: None, journals: Vec::new(), samples: Vec::new() };
     for file in files {
-        if is_journal(file.bytes) {
+        if is_samples(file.bytes) {
+            gathered.samples.push(*file);
+        } else if is_journal(file.bytes) {
             gathered.journals.push(*file);
         } else if let Some(first) = gathered.checkpoint {
             return Err((first, *file));
@@ -34,7 +40,7 @@ pub fn gather<'a>(files: &[Input<'a>]) -> Result<Gathered<'a>, (Input<'a>, Input
     Ok(gathered)
 }
 
-/// Tells a journal by how it begins: the eight digits of a checksum before a JSON object.
+/// Tells a journal, of changes or of samples, by how it begins: the eight digits of a checksum before a JSON object.
 #[must_use]
 pub fn is_journal(bytes: &[u8]) -> bool {
     let begin = bytes.get(..10).unwrap_or_default();
@@ -71,12 +77,18 @@ mod tests {
         let (late, early) = (header(9), header(2));
         let file = |name, text: &'static str| Input { name, bytes: text.as_bytes() };
         let journal = |name, text| Input { name, bytes: text };
-        let files =
-            [journal("b", late.as_bytes()), file("state", "{\"version\":5}"), journal("a", early.as_bytes())];
+        let samples = crate::samples::header(0);
+        let files = [
+            journal("b", late.as_bytes()),
+            journal("samples", samples.as_bytes()),
+            file("state", "{\"version\":5}"),
+            journal("a", early.as_bytes()),
+        ];
         let gathered = gather(&files).unwrap();
         assert_eq!(gathered.checkpoint.unwrap().name, "state");
         let names: Vec<&str> = gathered.journals.iter().map(|file| file.name).collect();
         assert_eq!(names, ["a", "b"]);
+        assert_eq!(gathered.samples[0].name, "samples");
         let two = [file("one", "{}"), file("other", "not even JSON")];
         assert_eq!(gather(&two).unwrap_err().1.name, "other");
     }

@@ -107,7 +107,8 @@ pub(crate) fn begins_with_nothing(bytes: &[u8]) -> bool {
     matches!(first, Some(Line::Header(Header { base_seq: 0, base_digest: None, .. })))
 }
 
-fn line(json: &impl Wire) -> String {
+/// Returns the line of an object: its checksum, and its JSON.
+pub(crate) fn line(json: &impl Wire) -> String {
     // The checksum is not known before the JSON is written.
     let mut line = String::from("00000000 ");
     json.write(&mut line, Style::Snake);
@@ -118,12 +119,12 @@ fn line(json: &impl Wire) -> String {
 }
 
 /// The checksum before each line.
-mod checksum {
+pub(crate) mod checksum {
     /// Bytes before the JSON: the checksum and a blank.
-    pub(super) const LEN: usize = 9;
+    pub(crate) const LEN: usize = 9;
 
     /// Returns the JSON of `line`, which has no line feed, and its checksum; or none where they don't fit.
-    pub(super) fn split(line: &[u8]) -> Option<(u32, &[u8])> {
+    pub(crate) fn split(line: &[u8]) -> Option<(u32, &[u8])> {
         let (digits, json) = line.split_at_checked(LEN)?;
         let mut checksum: u32 = 0;
         for digit in &digits[..8] {

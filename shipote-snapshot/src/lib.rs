@@ -33,6 +33,7 @@ pub mod recover;
 pub mod report;
 pub mod restore;
 mod rules;
+pub mod samples;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod table;
@@ -65,5 +66,6 @@ pub use log::{LogEntry, log};
 pub use read::{Beside, Reading, Verdict, read};
 pub use recover::{Choice, Way, explain};
 pub use report::{Report, verify};
+pub use samples::{Point, SamplesReport};
 pub use upgrade::UpgradeNote;
 pub use write::render;

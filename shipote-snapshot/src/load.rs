@@ -315,6 +315,7 @@ impl<'a> Loader<'a> {
             problems: all,
             more,
             journal: (!self.journals.is_empty()).then_some(journal),
+            samples: None,
         };
         Loaded {
             seq: chain.as_ref().map_or(own_seq, |chain| chain.seq.max(own_seq)),

@@ -12,8 +12,10 @@ use shipote_card::{Problem, Severity};
 use crate::digest::Digest;
 use crate::domain::{Collection, ShipoteSnapshot};
 use crate::examine::{Entity, examine};
-use crate::load::{Loss, Tail};
+use crate::load::{Input, Loss, Tail};
+use crate::place::MOST_PROBLEMS;
 use crate::read::{Reading, Verdict, read_clean};
+use crate::samples::{self, SamplesReport};
 
 /// What `state verify` tells of one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +39,9 @@ pub struct Report {
     /// What the journals added, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalReport>,
+    /// What the files of samples hold, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<SamplesReport>,
 }
 
 /// What the journals of a state added to its `state.json`.
@@ -110,6 +115,7 @@ pub fn verify(bytes: &[u8], file: &str) -> Report {
             problems: Vec::new(),
             more: 0,
             journal: None,
+            samples: None,
         };
     }
     let examination = examine(bytes);
@@ -125,6 +131,7 @@ pub fn verify(bytes: &[u8], file: &str) -> Report {
         problems: problems.into_iter().map(|problem| FileProblem { problem, file: file.into() }).collect(),
         more,
         journal: None,
+        samples: None,
     }
 }
 
@@ -134,6 +141,18 @@ pub(crate) fn base_name(path: &str) -> &str {
 }
 
 impl Report {
+    /// Adds what a file of samples holds, and what is wrong with it. No problem of samples changes the verdict.
+    #[must_use]
+    pub fn with_samples(mut self, file: Input<'_>) -> Self {
+        let (report, problems, more) = samples::judge(file);
+        let known = self.samples.get_or_insert_default();
+        *known = known.and(&report);
+        self.problems.extend(problems);
+        self.more += more + self.problems.len().saturating_sub(MOST_PROBLEMS) as u64;
+        self.problems.truncate(MOST_PROBLEMS);
+        self
+    }
+
     /// Adds the SHA-256 of the file's `bytes`. Hashing may take longer than judging, so it is not done unasked.
     #[must_use]
     pub fn with_sha256(mut self, bytes: &[u8]) -> Self {
