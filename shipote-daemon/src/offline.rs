@@ -4,14 +4,14 @@
 
 use std::path::PathBuf;
 
-use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec};
+use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec, WorkspaceId};
 use shipote_runtime::WorkspaceStats;
 use shipote_runtime::decide::names::{Named, Unresolved, resolve};
 use shipote_runtime::drive::manager::SAMPLES_KEPT;
 use shipote_runtime::host::samples;
 use shipote_runtime::view::{
-    CommandView, EdgeView, Exit, NodeView, PipelineView, SavedPipelineView, StatsSource, UnitPhase,
-    WorkspaceDetail, WorkspacePhase, WorkspaceView,
+    CommandView, EdgeView, Exit, NodeView, PipelineView, SavedPipelineView, UnitPhase, WorkspaceDetail,
+    WorkspacePhase, WorkspaceView,
 };
 use shipote_snapshot::{
     CommandEntry, Counters, Desired, LivePipelineEntry, PersistedStats, ShipoteSnapshot, WorkspaceEntry,
@@ -20,6 +20,7 @@ use shipote_snapshot::{
 use crate::exit::{Code, Failure};
 use crate::place::Place;
 use crate::state_files::StateFiles;
+use crate::wire::StatsAnswer;
 
 /// The state at rest.
 #[derive(Debug)]
@@ -136,16 +137,46 @@ impl Offline {
             .collect()
     }
 
-    /// Returns a workspace with its kept samples: those of the journal, before them what the state itself holds.
+    /// Returns a workspace with its kept samples: those of the journal, before them what the state itself holds; or all
+    /// that the journal has of the last `last_ms` milliseconds.
     ///
     /// # Errors
     ///
     /// Fails where the name means none, or several.
-    pub fn stats(&self, name: &str) -> Result<(WorkspaceView, Vec<WorkspaceStats>), Failure> {
-        let view = self.workspace(name)?.workspace;
-        let entry = self.workspace_entries().iter().find(|entry| entry.id == view.id);
-        let journal = samples::read(&self.state_dir, SAMPLES_KEPT).remove(&view.id).unwrap_or_default();
-        Ok((view, joined(entry.map_or(&[], |entry| &entry.stats_history), journal)))
+    pub fn stats(&self, name: &str, last_ms: Option<u64>) -> Result<StatsAnswer, Failure> {
+        let workspace = self.workspace(name)?.workspace;
+        let history = self.histories(&[workspace.id], last_ms).pop().unwrap_or_default();
+        Ok(StatsAnswer { workspace, history })
+    }
+
+    /// Returns every workspace, as [`stats`](Self::stats) does.
+    #[must_use]
+    pub fn stats_of_all(&self, last_ms: Option<u64>) -> Vec<StatsAnswer> {
+        let views = self.workspaces();
+        let ids: Vec<WorkspaceId> = views.iter().map(|view| view.id).collect();
+        let histories = self.histories(&ids, last_ms);
+        views
+            .into_iter()
+            .zip(histories)
+            .map(|(workspace, history)| StatsAnswer { workspace, history })
+            .collect()
+    }
+
+    fn histories(&self, ids: &[WorkspaceId], last_ms: Option<u64>) -> Vec<Vec<WorkspaceStats>> {
+        let from_ms = self.now_ms.saturating_sub(last_ms.unwrap_or(self.now_ms));
+        let kept = samples::read(&self.state_dir, from_ms);
+        let of = |id: &WorkspaceId| {
+            let points = kept.iter().filter(|point| point.workspace == *id);
+            if last_ms.is_some() {
+                return points.map(WorkspaceStats::from).collect();
+            }
+            let mut newest: Vec<_> =
+                points.filter(|point| point.span_ms == 0).map(WorkspaceStats::from).collect();
+            newest.drain(..newest.len().saturating_sub(SAMPLES_KEPT));
+            let entry = self.workspace_entries().iter().find(|entry| entry.id == *id);
+            joined(entry.map_or(&[], |entry| &entry.stats_history), newest)
+        };
+        ids.iter().map(of).collect()
     }
 
     fn workspace_view(&self, entry: &WorkspaceEntry) -> WorkspaceView {
@@ -182,7 +213,7 @@ impl Offline {
     fn unit_row(
         &self,
         spec: &CommandRef,
-        workspace: shipote_card::WorkspaceId,
+        workspace: WorkspaceId,
         phase: UnitPhase,
         desired: Desired,
         counters: &Counters,
@@ -230,7 +261,7 @@ impl Offline {
         }
     }
 
-    fn label_of(&self, id: shipote_card::WorkspaceId) -> String {
+    fn label_of(&self, id: WorkspaceId) -> String {
         let entry = self.workspace_entries().iter().find(|entry| entry.id == id);
         entry.map_or_else(|| id.to_string(), |entry| entry.spec.label.clone())
     }
@@ -292,11 +323,7 @@ fn joined(persisted: &[PersistedStats], journal: Vec<WorkspaceStats>) -> Vec<Wor
     let first = journal.first().and_then(|stats| stats.at_ms);
     let earlier =
         persisted.iter().filter(|stats| first.is_none_or(|first| stats.at_ms.is_none_or(|at| at < first)));
-    let mut all: Vec<WorkspaceStats> = earlier.map(WorkspaceStats::from).chain(journal).collect();
-    for stats in &mut all {
-        stats.source = StatsSource::persisted();
-    }
-    all
+    earlier.map(WorkspaceStats::from).chain(journal).collect()
 }
 
 fn named(id: &str, label: &str) -> Named {

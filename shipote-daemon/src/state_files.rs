@@ -21,6 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The names in a state directory, as `docs/state-format.md` has them.
 const CHECKPOINT: &str = "state.json";
 const JOURNALS: [&str; 2] = ["state.journal.old", "state.journal"];
+const SAMPLES: &str = "stats.journal";
 const GENERATIONS: [&str; 3] = ["state.json.1", "state.json.2", "state.json.3"];
 
 /// A file and what it holds.
@@ -41,6 +42,10 @@ pub struct StateFiles {
     pub checkpoint: Option<Content>,
     /// Its journals, the oldest first.
     pub journals: Vec<Content>,
+    /// Files of samples that were named, or [read](Self::read_samples) beside it.
+    pub samples: Vec<Content>,
+    /// The state directory, where the whole of one was read.
+    directory: Option<PathBuf>,
 }
 
 impl StateFiles {
@@ -88,7 +93,20 @@ impl StateFiles {
         }
         journals.reverse();
         let path = dir.join(CHECKPOINT);
-        Ok(Self { checkpoint: read_if_there(&path)?, path, journals })
+        let checkpoint = read_if_there(&path)?;
+        Ok(Self { path, checkpoint, journals, samples: Vec::new(), directory: Some(dir.to_owned()) })
+    }
+
+    /// Reads the samples of a state directory too, which may be many and are no part of the state.
+    ///
+    /// # Errors
+    ///
+    /// Fails where they can't be read.
+    pub fn read_samples(&mut self) -> Result<(), Failure> {
+        if let Some(dir) = &self.directory {
+            self.samples.extend(read_if_there(&dir.join(SAMPLES))?);
+        }
+        Ok(())
     }
 
     fn of_files(paths: &[PathBuf]) -> Result<Self, Failure> {
@@ -110,8 +128,10 @@ impl StateFiles {
         })?;
         let checkpoint = gathered.checkpoint.as_ref().map(of);
         let journals: Vec<Content> = gathered.journals.iter().map(of).collect();
-        let first = checkpoint.as_ref().or(journals.first()).map(|content| content.path.clone());
-        Ok(Self { path: first.unwrap_or_default(), checkpoint, journals })
+        let samples: Vec<Content> = gathered.samples.iter().map(of).collect();
+        let first = checkpoint.as_ref().or(journals.first()).or(samples.first());
+        let path = first.map(|content| content.path.clone()).unwrap_or_default();
+        Ok(Self { path, checkpoint, journals, samples, directory: None })
     }
 
     /// Loads them as a daemon would.
@@ -159,7 +179,11 @@ impl StateFiles {
     /// Returns the file whose base name is `name`.
     #[must_use]
     pub fn content(&self, name: &str) -> Option<&Content> {
-        self.checkpoint.iter().chain(&self.journals).find(|content| content.path.ends_with(name))
+        self.checkpoint
+            .iter()
+            .chain(&self.journals)
+            .chain(&self.samples)
+            .find(|content| content.path.ends_with(name))
     }
 
     /// Returns the text of the file whose base name is `name`, to show places in it.

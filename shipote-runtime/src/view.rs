@@ -2,12 +2,13 @@
 //!
 //! Views are made for one answer and thrown away. Nothing in here is alive, and nothing in here is persisted.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use shipote_card::{EdgeId, PipelineId, PipelineSpec, TapMode, WorkspaceId, WorkspaceSpec};
-use shipote_snapshot::{Desired, PersistedStats};
+use shipote_snapshot::samples::Extremes;
+use shipote_snapshot::{Desired, PersistedStats, Point};
 
 use crate::decide::discern::Discerned;
 
@@ -70,8 +71,8 @@ pub struct Effective {
     pub reason: String,
 }
 
-/// One sample of what a workspace costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a workspace costs: one sample, or several of a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WorkspaceStats {
     /// When it was taken, in milliseconds since the Unix epoch.
     pub at_ms: Option<u64>,
@@ -93,23 +94,60 @@ pub struct WorkspaceStats {
     pub uptime_ms: u64,
     /// Where each figure comes from.
     pub source: StatsSource,
+    /// The stretch of time that it stands for; none for a single sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<Stretch>,
 }
 
-/// Where the figures of a sample come from, per metric: `cgroup`, `proc`, `persisted` or `none`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A stretch of time of which several samples became one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Its length in milliseconds.
+    pub span_ms: u64,
+    /// Samples that were taken in it.
+    pub samples: u32,
+    /// The lowest values of them.
+    pub low: Extremes,
+    /// The highest values of them.
+    pub high: Extremes,
+}
+
+/// Where the figures of a sample come from, per metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatsSource {
     /// Source of the memory figures.
-    pub memory: String,
+    pub memory: Source,
     /// Source of the processor time.
-    pub cpu: String,
+    pub cpu: Source,
+}
+
+/// Where a figure comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A controller of cgroup v2.
+    Cgroup,
+    /// The sum over `/proc`.
+    Proc,
+    /// An earlier life of the daemon, or the history on disk.
+    Persisted,
+}
+
+impl Source {
+    /// Returns its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Proc => "proc",
+            Self::Persisted => "persisted",
+        }
+    }
 }
 
 impl StatsSource {
-    /// Returns the source of figures that an earlier life of the daemon has measured.
-    #[must_use]
-    pub fn persisted() -> Self {
-        Self { memory: "persisted".to_string(), cpu: "persisted".to_string() }
-    }
+    /// The source of figures that come back from disk.
+    pub const PERSISTED: Self = Self { memory: Source::Persisted, cpu: Source::Persisted };
 }
 
 impl From<&PersistedStats> for WorkspaceStats {
@@ -125,8 +163,47 @@ impl From<&PersistedStats> for WorkspaceStats {
             cpu_percent: stats.cpu_percent,
             cpu_cores: stats.cpu_cores,
             uptime_ms: stats.uptime_ms,
-            source: StatsSource::persisted(),
+            source: StatsSource::PERSISTED,
+            stretch: None,
         }
+    }
+}
+
+impl From<&WorkspaceStats> for PersistedStats {
+    /// Takes a sample as a state file holds it.
+    fn from(stats: &WorkspaceStats) -> Self {
+        Self {
+            at_ms: stats.at_ms,
+            commands_alive: stats.commands_alive,
+            commands_total: stats.commands_total,
+            rss_bytes: stats.rss_bytes,
+            rss_peak_bytes: stats.rss_peak_bytes,
+            cpu_usec: stats.cpu_usec,
+            cpu_percent: stats.cpu_percent,
+            cpu_cores: stats.cpu_cores,
+            uptime_ms: stats.uptime_ms,
+        }
+    }
+}
+
+impl From<&Point> for WorkspaceStats {
+    /// Shows a point as it comes back from the history on disk.
+    fn from(point: &Point) -> Self {
+        let Point { span_ms, samples, low, high, .. } = *point;
+        let stretch = (span_ms > 0).then_some(Stretch { span_ms, samples, low, high });
+        Self { stretch, ..Self::from(&point.stats) }
+    }
+}
+
+impl WorkspaceStats {
+    /// Returns it as a point of the history of `workspace`; none where it has no time.
+    #[must_use]
+    pub fn point(&self, workspace: WorkspaceId) -> Option<Point> {
+        let single = Point::single(workspace, PersistedStats::from(self))?;
+        Some(match self.stretch {
+            None => single,
+            Some(Stretch { span_ms, samples, low, high }) => Point { span_ms, samples, low, high, ..single },
+        })
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Point {
 }
 
 /// The lowest or the highest values of a stretch of time.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Extremes {
     /// Commands that ran.
     pub commands_alive: u32,

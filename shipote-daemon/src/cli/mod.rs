@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use objects::{Events, Kill, Logs, Names, Ps, Stats, Wait, Ws, WsCreate};
+pub use objects::{Events, Kill, Logs, Names, Past, Ps, Stats, Wait, Ws, WsCreate};
 pub use pipeline::{Discern, Pipeline, PipelineRm, PipelineRun, PipelineSave, Tap};
 pub use state::{Daemon, DaemonAction, DaemonRun, SchemaOf, State, StateLog, StateRecover};
 pub use work::{Check, CommandFlags, Down, Exec, Run, RunLater, Up};

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use shipote_card::Span;
 
+use crate::exit::Failure;
+
 /// Verbs on several names.
 #[derive(Debug, Args)]
 pub struct Names {
@@ -54,15 +56,55 @@ pub struct Logs {
 /// `shipote stats`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Samples are taken every second and kept for thirty days: an hour one by one,
+two days by the minute, the rest by the quarter of an hour. Times in which
+nothing ran are gaps.
+
 Examples:
+  shipote stats                        what every workspace costs now
   shipote stats web
-  shipote stats web --history          every sample, and the course of it")]
+  shipote stats web --history          the newest samples, and their course
+  shipote stats web --history 7d       as far back as that; needs no daemon
+  shipote stats --history 7d           the course of every workspace")]
 pub struct Stats {
-    /// The workspace
-    pub name: String,
-    /// Also the samples that are kept, oldest first
-    #[arg(long)]
-    pub history: bool,
+    /// The workspace; all of them where none is named
+    pub name: Option<String>,
+    /// Earlier samples too: the newest, or of the last SPAN
+    #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "")]
+    history: Option<String>,
+}
+
+/// How much of a history is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// None of it.
+    Nothing,
+    /// The newest samples.
+    Newest,
+    /// The last so much time.
+    Last(Span),
+}
+
+impl Stats {
+    /// Returns the workspace that is asked for, and how much of its history.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a span that can't be read.
+    pub fn asked(&self) -> Result<(Option<&str>, Past), Failure> {
+        let text = match self.history.as_deref() {
+            None => return Ok((self.name.as_deref(), Past::Nothing)),
+            Some("") => return Ok((self.name.as_deref(), Past::Newest)),
+            Some(text) => text,
+        };
+        match (text.parse::<Span>(), &self.name) {
+            (Ok(span), name) => Ok((name.as_deref(), Past::Last(span))),
+            // `stats --history web`: what looks like the value of the option is the name.
+            (Err(_), None) => Ok((Some(text), Past::Newest)),
+            (Err(_), Some(_)) => Err(Failure::usage(format!("--history {text}: that is no span of time"))
+                .hint("write a span such as 90s, 12h or 7d, or leave it out")),
+        }
+    }
 }
 
 /// `shipote events`.
@@ -161,4 +203,25 @@ pub struct WsCreate {
     /// Refuse what the host could only enforce by sampling
     #[arg(long)]
     pub strict: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_has_a_span_or_none_and_takes_no_name_away() {
+        let asked = |name: Option<&str>, history: Option<&str>| {
+            let stats = Stats { name: name.map(str::to_owned), history: history.map(str::to_owned) };
+            stats.asked().map(|(name, past)| (name.map(str::to_owned), past)).map_err(|failure| failure.code)
+        };
+        let week = Past::Last(Span::from_secs(7 * 86_400));
+        let web = || Some("web".to_owned());
+        assert_eq!(asked(Some("web"), None), Ok((web(), Past::Nothing)));
+        assert_eq!(asked(Some("web"), Some("")), Ok((web(), Past::Newest)));
+        assert_eq!(asked(Some("web"), Some("7d")), Ok((web(), week)));
+        assert_eq!(asked(None, Some("web")), Ok((web(), Past::Newest)));
+        assert_eq!(asked(None, Some("7d")), Ok((None, week)));
+        assert_eq!(asked(Some("web"), Some("long")), Err(crate::exit::Code::Usage));
+    }
 }

@@ -9,6 +9,7 @@ pub mod problem;
 pub mod progress;
 pub mod quantity;
 pub mod rows;
+pub mod stats;
 pub mod summary;
 pub mod table;
 

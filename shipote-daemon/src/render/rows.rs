@@ -6,16 +6,11 @@ use shipote_runtime::view::{
     WorkspaceView,
 };
 
-use shipote_snapshot::history::sparkline_with_gaps;
-
 use super::dag::{self, exit_text, phase_text};
 use super::paint::Paint;
 use super::quantity::{NONE, age, counted, cpu, moment, short_id, size, size_or_none, span};
 use super::table::Table;
 use crate::exit::launch_text;
-
-/// Characters of a history's line.
-const COURSE: usize = 48;
 
 /// Returns the phase of a workspace in one word.
 #[must_use]
@@ -213,51 +208,6 @@ fn memory(stats: &WorkspaceStats) -> String {
         (Some(now), Some(peak)) => format!("{} (peak {})", size(now), size(peak)),
         (now, _) => size_or_none(now),
     }
-}
-
-/// Returns what `stats` tells: the newest sample, and with a history one row per sample and a line of its course.
-#[must_use]
-pub fn stats(view: &WorkspaceView, history: Option<&[WorkspaceStats]>, paint: Paint) -> String {
-    let mut table = Table::new(&["AT", ">ALIVE", ">MEMORY", ">PEAK", ">CPU", ">CPU %", ">UPTIME", "SOURCE"]);
-    let mut row = |stats: &WorkspaceStats| {
-        table.row([
-            stats.at_ms.map_or_else(|| NONE.to_owned(), moment),
-            format!("{}/{}", stats.commands_alive, stats.commands_total),
-            size_or_none(stats.rss_bytes),
-            size_or_none(stats.rss_peak_bytes),
-            cpu(stats.cpu_usec),
-            stats.cpu_percent.map_or_else(|| NONE.to_owned(), |percent| format!("{percent:.1}")),
-            span(stats.uptime_ms),
-            if stats.source.memory == stats.source.cpu {
-                stats.source.memory.clone()
-            } else {
-                format!("{}, {}", stats.source.memory, stats.source.cpu)
-            },
-        ]);
-    };
-    for sample in history.unwrap_or_default() {
-        row(sample);
-    }
-    match &view.stats {
-        // The newest sample is the last of the history too.
-        Some(stats) if history.and_then(<[_]>::last).is_some_and(|last| last.at_ms == stats.at_ms) => {}
-        Some(stats) => row(stats),
-        None if history.is_none_or(<[_]>::is_empty) => {
-            return format!("{}: no sample yet; it has not run\n", view.label);
-        }
-        None => {}
-    }
-    let mut text = table.render(paint);
-    if let Some(history) = history {
-        let memory: Vec<Option<u64>> = history.iter().map(|stats| stats.rss_bytes).collect();
-        text.push_str(&format!("memory  {}\n", sparkline_with_gaps(&memory, COURSE)));
-        let cpu: Vec<Option<u64>> = history
-            .iter()
-            .map(|stats| stats.cpu_percent.map(|percent| (percent * 10.0).max(0.0) as u64))
-            .collect();
-        text.push_str(&format!("cpu     {}\n", sparkline_with_gaps(&cpu, COURSE)));
-    }
-    text
 }
 
 #[cfg(test)]

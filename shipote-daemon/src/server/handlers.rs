@@ -102,10 +102,33 @@ pub(super) async fn stop_workspace(
     json(app.manager.stop_workspace(&name, kill).await?)
 }
 
+/// What `GET /v1/workspaces/{name}/stats` and `GET /v1/stats` are asked for.
+#[derive(Debug, Deserialize)]
+pub struct StatsQuery {
+    /// The last so many milliseconds, as far as they are kept; the newest samples where none is given.
+    last_ms: Option<u64>,
+}
+
 /// `GET /v1/workspaces/{name}/stats`.
-pub(super) async fn stats(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    let (workspace, history) = app.manager.stats(&name).await?;
+pub(super) async fn stats(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    asked: Result<Query<StatsQuery>, QueryRejection>,
+) -> Answer {
+    let StatsQuery { last_ms } = query(asked)?;
+    let (workspace, history) = app.manager.stats(&name, last_ms).await?;
     json(StatsAnswer { workspace, history })
+}
+
+/// `GET /v1/stats`.
+pub(super) async fn stats_of_all(
+    State(app): State<App>,
+    asked: Result<Query<StatsQuery>, QueryRejection>,
+) -> Answer {
+    let StatsQuery { last_ms } = query(asked)?;
+    let all = app.manager.stats_of_all(last_ms).await?;
+    let answers = all.into_iter().map(|(workspace, history)| StatsAnswer { workspace, history });
+    json(answers.collect::<Vec<_>>())
 }
 
 /// `POST /v1/up`.

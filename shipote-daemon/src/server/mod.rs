@@ -68,6 +68,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/v1/workspaces/{name}", get(handlers::show_workspace).delete(handlers::remove_workspace))
         .route("/v1/workspaces/{name}/stop", post(handlers::stop_workspace))
         .route("/v1/workspaces/{name}/stats", get(handlers::stats))
+        .route("/v1/stats", get(handlers::stats_of_all))
         .route("/v1/up", post(handlers::up))
         .route("/v1/exec", post(handlers::exec))
         .route("/v1/commands", get(handlers::ps))

@@ -43,6 +43,10 @@ impl Route {
     }
 }
 
+/// How much of a history is asked for.
+const LAST_MS: &[(&str, &str, &str)] =
+    &[("last_ms", "integer", "the history of the last so many milliseconds; its newest samples by default")];
+
 const ROUTES: &[Route] =
     &[
         route("get", "/v1/version", "Which daemon answers", "Version"),
@@ -53,7 +57,8 @@ const ROUTES: &[Route] =
         route("delete", "/v1/workspaces/{name}", "Stop a workspace and forget it", "Removed"),
         route("post", "/v1/workspaces/{name}/stop", "Stop everything in a workspace", "Workspace")
             .query(&[("kill", "boolean", "kill at once, without grace")]),
-        route("get", "/v1/workspaces/{name}/stats", "What a workspace costs", "Stats"),
+        route("get", "/v1/workspaces/{name}/stats", "What a workspace costs", "Stats").query(LAST_MS),
+        route("get", "/v1/stats", "What every workspace costs", "StatsOfAll").query(LAST_MS),
         route("post", "/v1/up", "Apply a card", "Up").body("UpBody").attachable(),
         route("post", "/v1/exec", "Run one command", "Exec").body("ExecBody").attachable(),
         route("get", "/v1/commands", "List commands and nodes", "Commands").query(&[(
@@ -215,6 +220,7 @@ fn schemas() -> Value {
         "Workspaces": list("Workspace"),
         "WorkspaceDetail": view(&[("workspace", "Workspace"), ("commands", "Commands"), ("pipelines", "Pipelines")]),
         "Stats": view(&[("workspace", "Workspace"), ("history", "array")]),
+        "StatsOfAll": list("Stats"),
         "Command": view(&[
             ("id", "string"), ("label", "string"), ("kind", "string"), ("workspace", "string"),
             ("workspace_id", "string"), ("phase", "string"), ("desired", "string"), ("pid", "integer|null"),

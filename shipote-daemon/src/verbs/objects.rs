@@ -6,10 +6,11 @@ use shipote_runtime::view::{CommandView, WorkspaceDetail, WorkspaceView};
 use super::attach::caller;
 use super::{Context, Done};
 use crate::card_file::CardFile;
-use crate::cli::{Kill, Ps, Stats, Wait, Ws, WsCreate};
+use crate::cli::{Kill, Past, Ps, Stats, Wait, Ws, WsCreate};
 use crate::exit::{Code, Failure};
 use crate::render::quantity::now_ms;
 use crate::render::rows;
+use crate::render::stats::{self, History};
 use crate::wire::{ActedAnswer, RemovedAnswer, StatsAnswer, WaitAnswer, segment};
 
 /// Lists commands and nodes.
@@ -22,23 +23,42 @@ pub async fn ps(context: &Context, args: &Ps) -> Done {
     Ok(0)
 }
 
-/// Shows what a workspace costs.
+/// Shows what a workspace costs, or all of them.
 pub async fn stats(context: &Context, args: &Stats) -> Done {
-    let path = format!("/v1/workspaces/{}/stats", segment(&args.name));
-    let answer = context.client.get::<StatsAnswer>(&path).await;
-    let mut answer = if args.history {
-        context.or_at_rest(answer, |at_rest| {
-            let (workspace, history) = at_rest.stats(&args.name)?;
-            Ok(StatsAnswer { workspace, history })
-        })?
-    } else {
-        answer?
-    };
-    if !args.history {
-        answer.history.clear();
+    let (name, past) = args.asked()?;
+    let last_ms = if let Past::Last(last) = past { Some(last.as_millis()) } else { None };
+    let query = last_ms.map_or_else(String::new, |last_ms| format!("?last_ms={last_ms}"));
+    let (now_ms, paint) = (now_ms(), context.out.paint);
+    if let Some(name) = name {
+        let path = format!("/v1/workspaces/{}/stats{query}", segment(name));
+        let answer = context.client.get::<StatsAnswer>(&path).await;
+        let mut answer = match past {
+            // Nothing costs anything now where no daemon runs.
+            Past::Nothing => answer?,
+            _ => context.or_at_rest(answer, |at_rest| at_rest.stats(name, last_ms))?,
+        };
+        if past == Past::Nothing {
+            answer.history.clear();
+        }
+        let shown = (past != Past::Nothing).then_some(History { samples: &answer.history, last_ms });
+        context.out.result(&answer, || stats::workspace(&answer.workspace, shown, now_ms, paint))?;
+        return Ok(0);
     }
-    context.out.result(&answer, || {
-        rows::stats(&answer.workspace, args.history.then_some(&answer.history), context.out.paint)
+    let answers = context.client.get::<Vec<StatsAnswer>>(&format!("/v1/stats{query}")).await;
+    let mut answers = match past {
+        Past::Nothing => answers?,
+        _ => context.or_at_rest(answers, |at_rest| Ok(at_rest.stats_of_all(last_ms)))?,
+    };
+    if past == Past::Nothing {
+        answers.iter_mut().for_each(|answer| answer.history.clear());
+    }
+    context.out.result(&answers, || {
+        let shown = answers.iter().map(|answer| {
+            let samples = &answer.history;
+            (&answer.workspace, History { samples, last_ms })
+        });
+        let all: Vec<_> = shown.collect();
+        stats::workspaces(&all, past != Past::Nothing, now_ms, paint)
     })?;
     Ok(0)
 }

@@ -688,8 +688,9 @@ impl Actor {
             cpu_cores: counters::cpu_cores(),
             uptime_ms: now_ms.saturating_sub(self.started_boot_ms),
             source,
+            stretch: None,
         };
-        self.stats = Some(stats.clone());
+        self.stats = Some(stats);
         for unit in self.units.values_mut() {
             unit.remember_counters();
         }
@@ -730,7 +731,7 @@ impl Actor {
                 processes_alive: alive,
                 commands: (declared - pipelines.len()) as u32,
                 pipelines: pipelines.len() as u32,
-                stats: self.stats.clone(),
+                stats: self.stats,
                 effective: self.effective.clone(),
             },
             commands: self.units.values().flat_map(|unit| unit.command_views(label, id, now_ms)).collect(),

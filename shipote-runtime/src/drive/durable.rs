@@ -12,7 +12,7 @@ use shipote_snapshot::{Change, PersistedStats, WRITTEN_SAMPLES};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::declared::Undo;
-use super::manager::{Core, ManagerError, persisted};
+use super::manager::{Core, ManagerError};
 use crate::host::clock;
 use crate::host::store::ledger::Head;
 use crate::host::store::writer::{Order, Told, Writer};
@@ -245,7 +245,11 @@ impl Core {
     /// Returns the newest samples of each workspace, as they are written.
     pub(super) fn newest_samples(&self) -> HashMap<WorkspaceId, Vec<PersistedStats>> {
         let newest = |samples: &VecDeque<_>| {
-            samples.iter().skip(samples.len().saturating_sub(WRITTEN_SAMPLES)).map(persisted).collect()
+            samples
+                .iter()
+                .skip(samples.len().saturating_sub(WRITTEN_SAMPLES))
+                .map(PersistedStats::from)
+                .collect()
         };
         self.history.iter().map(|(id, samples)| (*id, newest(samples))).collect()
     }

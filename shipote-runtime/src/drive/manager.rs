@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shipote_card::{Problem, WorkspaceId};
-use shipote_snapshot::{Desired, Lineage, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
+use shipote_snapshot::{Desired, Lineage, ShipoteSnapshot, WorkspaceEntry};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::actor::start;
@@ -22,19 +22,17 @@ use crate::decide::names::{Named, Unresolved, resolve};
 use crate::host::clock;
 use crate::host::launch::{Incarnator, IncarnatorConfig};
 use crate::host::logs::Logs;
-use crate::host::samples::{self, SampleJournal, SampleLine};
+use crate::host::samples::{self, SampleJournal};
 use crate::host::store::ledger::Head;
 use crate::host::store::{StateStore, StoreError, producer};
 use crate::view::{Event, LaunchFailure, WorkspaceDetail, WorkspaceStats};
 
-/// Samples per workspace that are kept in memory and read back after a restart: an hour at one a second.
+/// Samples per workspace that are kept in memory, and read back after a restart: an hour at one a second.
 pub const SAMPLES_KEPT: usize = 3600;
 /// Events that can be asked for again.
 const EVENTS_KEPT: usize = 4096;
 /// Longest time for which the counters of restart policies are kept in memory only.
 const COUNTERS_EVERY: Duration = Duration::from_secs(1);
-/// Samples are appended to their journal in batches of this many.
-const SAMPLE_BATCH: usize = 10;
 
 /// Why a verb was refused.
 #[derive(Debug, thiserror::Error)]
@@ -222,8 +220,7 @@ pub(super) struct Core {
     ends: BTreeMap<String, (shipote_snapshot::Counters, bool)>,
     /// When that was last written.
     ends_written: Instant,
-    samples: Option<SampleJournal>,
-    waiting_samples: Vec<SampleLine>,
+    pub(super) samples: Option<SampleJournal>,
     reports: mpsc::UnboundedSender<Report>,
     pub(super) manager: WorkspaceManager,
     pub(super) restored_problems: Vec<Problem>,
@@ -267,7 +264,11 @@ impl WorkspaceManager {
             tracing::warn!(%error, "samples are not kept: the journal can't be opened");
             None
         });
-        let history = store.as_ref().map(|_| samples::read(&state_dir, SAMPLES_KEPT)).unwrap_or_default();
+        let mut history: HashMap<WorkspaceId, VecDeque<WorkspaceStats>> = HashMap::new();
+        let kept = store.as_ref().map(|_| samples::read_end(&state_dir)).unwrap_or_default();
+        for point in kept.iter().filter(|point| point.span_ms == 0) {
+            history.entry(point.workspace).or_default().push_back(WorkspaceStats::from(point));
+        }
         let incarnator = Arc::new(Incarnator::new(config).map_err(ManagerError::Host)?);
         let (jobs, inbox) = mpsc::channel(64);
         let (reports, report_inbox) = mpsc::unbounded_channel();
@@ -282,7 +283,7 @@ impl WorkspaceManager {
             live: HashMap::new(),
             ephemeral: HashMap::new(),
             last: HashMap::new(),
-            history: history.into_iter().map(|(id, samples)| (id, samples.into())).collect(),
+            history,
             lost: Vec::new(),
             events: VecDeque::new(),
             event_stream: broadcast::Sender::new(1024),
@@ -292,7 +293,6 @@ impl WorkspaceManager {
             ends: BTreeMap::new(),
             ends_written: Instant::now(),
             samples,
-            waiting_samples: Vec::new(),
             reports,
             // Weak in effect: the task ends by `close`, not by the last handle.
             manager: manager.clone(),
@@ -409,7 +409,10 @@ impl Core {
             self.on_report(report);
         }
         self.flush_units();
-        self.write_samples();
+        if let Some(samples) = self.samples.take() {
+            // Waits for the disk.
+            let _ = tokio::task::spawn_blocking(move || samples.close()).await;
+        }
         self.close_store(told).await;
         self.incarnator.tidy();
         jobs.close();
@@ -500,25 +503,13 @@ impl Core {
 
     fn take_sample(&mut self, workspace: WorkspaceId, stats: WorkspaceStats) {
         let samples = self.history.entry(workspace).or_default();
-        samples.push_back(stats.clone());
+        samples.push_back(stats);
         if samples.len() > SAMPLES_KEPT {
             samples.pop_front();
         }
-        if !self.ephemeral.contains_key(&workspace) {
-            self.waiting_samples.push(SampleLine { workspace, stats });
-            if self.waiting_samples.len() >= SAMPLE_BATCH {
-                self.write_samples();
-            }
-        }
-    }
-
-    pub(super) fn write_samples(&mut self) {
-        let lines = std::mem::take(&mut self.waiting_samples);
-        if let Some(journal) = &mut self.samples
-            && !lines.is_empty()
-            && let Err(error) = journal.append(&lines)
-        {
-            tracing::warn!(%error, samples = lines.len(), "samples are lost: their journal can't be written");
+        let is_declared = !self.ephemeral.contains_key(&workspace);
+        if let (Some(journal), Some(point), true) = (&mut self.samples, stats.point(workspace), is_declared) {
+            journal.add(point);
         }
     }
 
@@ -606,19 +597,5 @@ pub(super) fn unresolved(kind: &'static str, name: &str, error: Unresolved) -> M
     match error {
         Unresolved::NotFound { nearest } => ManagerError::NotFound { kind, name, nearest },
         Unresolved::Ambiguous(candidates) => ManagerError::Ambiguous { name, candidates },
-    }
-}
-
-pub(super) fn persisted(stats: &WorkspaceStats) -> PersistedStats {
-    PersistedStats {
-        at_ms: stats.at_ms,
-        commands_alive: stats.commands_alive,
-        commands_total: stats.commands_total,
-        rss_bytes: stats.rss_bytes,
-        rss_peak_bytes: stats.rss_peak_bytes,
-        cpu_usec: stats.cpu_usec,
-        cpu_percent: stats.cpu_percent,
-        cpu_cores: stats.cpu_cores,
-        uptime_ms: stats.uptime_ms,
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::decide::stats::Reading;
-use crate::view::StatsSource;
+use crate::view::{Source, StatsSource};
 
 /// Where the counters of one workspace are read.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ pub fn read(source: &CounterSource, at_ms: u64) -> (Reading, StatsSource) {
         rss_bytes: cgroup_memory.or_else(|| Some(processes().map(|process| process.rss_bytes).sum())),
         kernel_peak_bytes: cgroup.and_then(|dir| number(&dir.join("memory.peak"))),
     };
-    let name = |from_cgroup: bool| if from_cgroup { "cgroup" } else { "proc" }.to_owned();
-    (reading, StatsSource { memory: name(cgroup_memory.is_some()), cpu: name(cgroup_cpu.is_some()) })
+    let of = |from_cgroup: bool| if from_cgroup { Source::Cgroup } else { Source::Proc };
+    (reading, StatsSource { memory: of(cgroup_memory.is_some()), cpu: of(cgroup_cpu.is_some()) })
 }
 
 /// What `/proc` tells of one process.

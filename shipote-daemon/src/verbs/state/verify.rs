@@ -2,34 +2,40 @@
 
 use std::path::PathBuf;
 
-use shipote_snapshot::{Report, SNAPSHOT_VERSION, Tail, Verdict};
+use shipote_snapshot::{Input, Report, SNAPSHOT_VERSION, Tail, Verdict};
 
 use super::{Context, Done, counted_u64, files_of};
 use crate::exit::{Code, Failure};
 use crate::render::paint::Paint;
 use crate::render::problem;
+use crate::render::quantity::moment;
 use crate::state_files::StateFiles;
 
 /// Judges files: together as one state, or each by itself.
 pub(super) fn verify(context: &Context, named: &[PathBuf], each: bool) -> Done {
     let out = &context.out;
-    let states = if each && !named.is_empty() {
+    let mut states = if each && !named.is_empty() {
         named.iter().map(|path| files_of(context, std::slice::from_ref(path))).collect::<Result<_, _>>()?
     } else {
         vec![files_of(context, named)?]
     };
     let mut reports: Vec<Report> = Vec::new();
     let mut text = String::new();
-    for files in &states {
-        if files.is_empty() {
+    for files in &mut states {
+        files.read_samples()?;
+        if files.is_empty() && files.samples.is_empty() {
             // Its own words for a file that is not there.
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(Failure::file("read", &files.path, &error));
         }
-        let report = match (&files.checkpoint, files.journals.as_slice()) {
+        let mut report = match (&files.checkpoint, files.journals.as_slice()) {
             (Some(only), []) => shipote_snapshot::verify(&only.bytes, &only.path.display().to_string()),
             _ => files.load().report,
         };
+        for samples in &files.samples {
+            let name = samples.path.display().to_string();
+            report = report.with_samples(Input { name: &name, bytes: &samples.bytes });
+        }
         text.push_str(&verdict_text(files, &report, out.paint));
         reports.push(report);
     }
@@ -100,6 +106,14 @@ fn verdict_text(files: &StateFiles, report: &Report, paint: Paint) -> String {
                 counted_u64(loss.changes, "acknowledged change")
             ));
         }
+    }
+    if let Some(samples) = &report.samples {
+        let when = match (samples.from_ms, samples.to_ms) {
+            (Some(from), Some(to)) => format!(", {} to {}", moment(from), moment(to)),
+            _ => String::new(),
+        };
+        let of = counted_u64(samples.workspaces, "workspace");
+        text.push_str(&format!("  {} of {of}{when}\n", counted_u64(samples.points, "sample")));
     }
     text
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use shipote_card::{PipelineId, WorkspaceId};
-use shipote_snapshot::{Change, Collection, WorkspaceEntry};
+use shipote_snapshot::{Change, Collection, Point, WorkspaceEntry};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::broadcast;
@@ -15,6 +15,7 @@ use crate::drive::manager::{Core, ManagerError, WorkspaceManager};
 use crate::drive::message::{Ask, WorkspaceHandle};
 use crate::host::clock;
 use crate::host::relay::Observer;
+use crate::host::samples::SampleJournal;
 use crate::view::{
     CommandView, Event, PipelineVerdict, PipelineView, UnitPhase, WorkspaceDetail, WorkspacePhase,
     WorkspaceStats, WorkspaceView,
@@ -138,20 +139,57 @@ impl WorkspaceManager {
         .await?
     }
 
-    /// Returns a workspace and its samples, oldest first.
+    /// Returns a workspace and its history, oldest first: the samples in memory, or all that is kept of the last
+    /// `last_ms` milliseconds.
     ///
     /// # Errors
     ///
     /// Refuses a name that means nothing.
-    pub async fn stats(&self, name: &str) -> Result<(WorkspaceView, Vec<WorkspaceStats>), ManagerError> {
-        let detail = self.show(name).await?;
-        let id = detail.workspace.id;
-        let samples = self
+    pub async fn stats(
+        &self,
+        name: &str,
+        last_ms: Option<u64>,
+    ) -> Result<(WorkspaceView, Vec<WorkspaceStats>), ManagerError> {
+        let view = self.show(name).await?.workspace;
+        let mut histories = self.histories(&[view.id], last_ms).await?;
+        Ok((view, histories.pop().unwrap_or_default()))
+    }
+
+    /// Returns every workspace and its history, as [`stats`](Self::stats) does.
+    ///
+    /// # Errors
+    ///
+    /// Fails only when the daemon is ending.
+    pub async fn stats_of_all(
+        &self,
+        last_ms: Option<u64>,
+    ) -> Result<Vec<(WorkspaceView, Vec<WorkspaceStats>)>, ManagerError> {
+        let views = self.list().await?;
+        let ids: Vec<WorkspaceId> = views.iter().map(|view| view.id).collect();
+        let histories = self.histories(&ids, last_ms).await?;
+        Ok(views.into_iter().zip(histories).collect())
+    }
+
+    /// Returns the history of each workspace.
+    async fn histories(
+        &self,
+        ids: &[WorkspaceId],
+        last_ms: Option<u64>,
+    ) -> Result<Vec<Vec<WorkspaceStats>>, ManagerError> {
+        let asked = ids.to_vec();
+        let (recent, reader) = self
             .ask(move |core| {
-                core.history.get(&id).map(|samples| samples.iter().cloned().collect()).unwrap_or_default()
+                let recent = |id: &WorkspaceId| core.history.get(id).into_iter().flatten().copied().collect();
+                let recent: Vec<Vec<WorkspaceStats>> = asked.iter().map(recent).collect();
+                (recent, core.samples.as_ref().filter(|_| last_ms.is_some()).map(SampleJournal::reader))
             })
             .await?;
-        Ok((detail.workspace, samples))
+        let (Some(last_ms), Some(reader)) = (last_ms, reader) else { return Ok(recent) };
+        let from_ms = clock::wall_ms().saturating_sub(last_ms);
+        let read = tokio::task::spawn_blocking(move || reader.read(from_ms));
+        // A panic of the reader was told on its way; what is in memory is there.
+        let kept = read.await.unwrap_or_default();
+        Ok(ids.iter().zip(recent).map(|(id, recent)| longer(*id, &kept, recent, from_ms)).collect())
     }
 
     /// Returns the events after `since` that are still kept, and the stream of those to come.
@@ -283,6 +321,19 @@ impl WorkspaceManager {
     pub(super) async fn handle(&self, id: WorkspaceId) -> Result<Option<WorkspaceHandle>, ManagerError> {
         self.ask(move |core| core.live.get(&id).cloned()).await
     }
+}
+
+/// Puts what is kept of a workspace since `from_ms` before what is in memory.
+fn longer(
+    id: WorkspaceId,
+    kept: &[Point],
+    mut recent: Vec<WorkspaceStats>,
+    from_ms: u64,
+) -> Vec<WorkspaceStats> {
+    recent.retain(|stats| stats.at_ms.is_some_and(|at_ms| at_ms >= from_ms));
+    let until = recent.first().and_then(|stats| stats.at_ms).unwrap_or(u64::MAX);
+    let earlier = kept.iter().filter(|point| point.workspace == id && point.at_ms < until);
+    earlier.map(WorkspaceStats::from).chain(recent).collect()
 }
 
 impl Core {

@@ -13,7 +13,7 @@ use crate::drive::manager::{Core, ManagerError, Origin, RestoreOutcome, Workspac
 use crate::drive::message::Begin;
 use crate::drive::unit::Unit;
 use crate::host::clock;
-use crate::view::{StatsSource, WorkspaceStats};
+use crate::view::WorkspaceStats;
 
 /// Longest wait in milliseconds before something is started again after a restart of the daemon.
 const LONGEST_RESUME_MS: u64 = 5 * 60_000;
@@ -132,7 +132,7 @@ impl WorkspaceManager {
             let _ = tokio::time::timeout(LAST_WAIT, ended(true)).await;
         }
         // The core ends, samples written, when the last actor has reported; asking it anything waits for that.
-        let _ = self.ask(|core| core.write_samples()).await;
+        let _ = self.ask(|_| ()).await;
         // A thread that panicked has nothing to flush.
         let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
         Ok(())
@@ -147,16 +147,17 @@ impl Core {
         origin: Origin,
     ) -> Result<(Vec<String>, Vec<Relaunch>), ManagerError> {
         let Some(mut snapshot) = snapshot else { return Ok((Vec::new(), Vec::new())) };
+        let mut known: HashMap<_, _> = std::mem::take(&mut self.history);
         for entry in &mut snapshot.workspaces {
             let persisted = std::mem::take(&mut entry.stats_history);
-            let samples = self.history.entry(entry.id).or_default();
-            if samples.is_empty() {
-                samples.extend(persisted.iter().map(WorkspaceStats::from));
+            // The journal of samples tells more than the state does; of what is not declared, it is of no use here.
+            let samples = known.remove(&entry.id).unwrap_or_default();
+            let samples = if samples.is_empty() {
+                persisted.iter().map(WorkspaceStats::from).collect()
             } else {
-                for sample in samples.iter_mut() {
-                    sample.source = StatsSource::persisted();
-                }
-            }
+                samples
+            };
+            self.history.insert(entry.id, samples);
         }
         match origin {
             Origin::File if self.durable.is_kept() => self.replace_by(&snapshot)?,

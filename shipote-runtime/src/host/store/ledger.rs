@@ -514,6 +514,6 @@ pub(super) fn generation(number: u32) -> String {
 }
 
 /// Returns a name that nothing else has.
-pub(super) fn temporary_name() -> String {
+pub(in crate::host) fn temporary_name() -> String {
     format!(".state.{:016x}.tmp", clock::random_u64())
 }
