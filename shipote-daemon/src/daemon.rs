@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shipote_runtime::host::starts::{self, Start};
 use shipote_runtime::host::store::{StateStore, StoreError};
 use shipote_runtime::{IncarnatorConfig, WorkspaceManager};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use crate::cli::DaemonRun;
 use crate::exit::{self, Code, Failure};
 use crate::place::Place;
 use crate::render::Output;
+use crate::render::printable::one_line;
 use crate::render::quantity::now_ms;
 use crate::server::door::{self, Clients, Door, Peer};
 use crate::server::{About, App, routes};
@@ -26,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// How often a daemon in the background looks whether it has something to do.
 const IDLE_LOOK: Duration = Duration::from_millis(500);
+
+/// Time after everything was started again after which a start is known to have lived through it.
+const LIVED_THROUGH: Duration = Duration::from_secs(1);
 
 /// How long open connections may take to end when everything else has.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -62,6 +67,8 @@ fn start_log(options: &DaemonRun) {
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_max_level(options.log_level)
+        // A log that can't be written must not end what is running: told to nobody, it is lost.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(ansi);
     // A second subscriber in one process can only come from a test, which then has its own.
@@ -80,7 +87,10 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
     let mut config = IncarnatorConfig::new(&state_dir);
     config.covered.extend(place.socket.parent().filter(|parent| is_own(parent)).map(Path::to_path_buf));
     config.covered.push(place.socket.clone());
-    let (manager, restored) = WorkspaceManager::open(config, store, !options.background).await?;
+    let start = Arc::new(Start::begin(&state_dir));
+    let is_held = start.is_held() && !options.background;
+    let relaunch = !options.background && !is_held;
+    let (manager, restored) = WorkspaceManager::open(config, store, relaunch).await?;
     tracing::info!(
         state_dir = %state_dir.display(),
         socket = %place.socket.display(),
@@ -89,11 +99,24 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
         relaunched = restored.live_pipelines.len(),
         "ready"
     );
+    if is_held {
+        tracing::error!(
+            "{} starts in a row did not live through what they started again, so nothing is started again now: \
+             shipote start NAME starts it, shipote daemon restart tries all of it once more",
+            starts::MOST
+        );
+    }
+    let beginning = Arc::clone(&start);
+    tokio::spawn(async move {
+        tokio::time::sleep(LIVED_THROUGH).await;
+        beginning.done();
+    });
     for path in &restored.lost {
         tracing::warn!(%path, "ran without a restart policy when the daemon ended, and is lost");
     }
     for problem in &restored.problems {
-        tracing::warn!(code = %problem.code, pointer = %problem.place.pointer, "state.json: {}", problem.message);
+        let (pointer, message) = (one_line(&problem.place.pointer), one_line(&problem.message));
+        tracing::warn!(code = %problem.code, %pointer, "state.json: {message}");
     }
 
     let (stop, stopping) = watch::channel(false);
@@ -101,12 +124,15 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
         state_dir,
         started_at_ms: now_ms(),
         background: options.background,
+        is_held,
         clients: clients.clone(),
     };
     let app = App { manager: manager.clone(), about: Arc::new(about), stop: stop.clone() };
     let server = tokio::spawn(serve(door, app, stopping.clone()));
 
     wait_for_end(options.background, &manager, &clients, stopping).await?;
+    // An end that was asked for is none that something brought about.
+    start.done();
     // From here on nobody is let in; what is asked for already is answered.
     stop.send_replace(true);
     let hurry = second_signal()?;
@@ -150,6 +176,10 @@ async fn wait_for_end(
         _ = int.recv() => tracing::info!("ending: SIGINT"),
         _ = stopping.wait_for(|stop| *stop) => tracing::info!("ending: a client asked for it"),
         () = idle(manager, clients), if background => tracing::info!("ending: nothing is left to do"),
+        () = manager.gone() => {
+            let message = "the daemon's core has ended: a defect of shipote; all that ran is ended";
+            return Err(Failure::new(Code::Failed, message).hint("shipote daemon starts it again, with all that was declared"));
+        }
     }
     Ok(())
 }

@@ -449,7 +449,7 @@ pub struct WorkspaceDetail {
 /// Something that happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
-    /// Position in the stream, from 1, without gaps within one life of the daemon.
+    /// Position in the stream, from 1, without gaps within one life of the daemon; it goes on over restarts.
     pub seq: u64,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shipote_tests::normalised;
+use shipote_tests::{Shipote, normalised};
 
 use crate::{served, shipote};
 
@@ -383,6 +383,63 @@ fn events_are_told_in_order_without_gaps() {
         .collect();
     assert!(!numbers.is_empty());
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+#[test]
+fn numbers_of_events_go_on_after_a_restart() {
+    let mut shipote = served();
+    shipote.run(&["ws", "create", "--label", "one"]).ok();
+    let newest = |shipote: &Shipote| -> u64 {
+        let text = shipote.run(&["--output", "ndjson", "events"]).ok().text();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        last["seq"].as_u64().unwrap()
+    };
+    let before = newest(&shipote);
+    shipote.daemon_kill9();
+    shipote.daemon_start();
+    shipote.run(&["ws", "create", "--label", "two"]).ok();
+    assert!(newest(&shipote) > before);
+    // What happened after the last one that was seen: all of it, and a word about what is gone.
+    let since = shipote.run(&["--output", "ndjson", "events", "--since", &before.to_string()]).ok().text();
+    let kinds: Vec<String> = since
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["lost", "workspace.created"]);
+    let refused = shipote.run(&["events", "--since", "99999999"]).exits(5);
+    assert!(refused.stderr.contains("no event has had the number 99999999"), "{refused}");
+    assert!(refused.stderr.contains("hint:"), "{refused}");
+}
+
+#[test]
+fn nothing_that_a_terminal_would_obey_is_written_to_one() {
+    let mut shipote = shipote();
+    // As an old daemon without a rule for labels would have kept them.
+    let label = "a\\u001b[2Jb\\u0007\\nc\\u202ed";
+    let state = include_str!("../fixtures/state/v4-minimal.json");
+    let mut state: serde_json::Value = serde_json::from_str(state).unwrap();
+    let hostile: serde_json::Value = serde_json::from_str(&format!("\"{label}\"")).unwrap();
+    state["workspaces"] = serde_json::json!([{
+        "id": "01J9Z3NDEKTSV4RRFFQ69G5FAV", "spec": { "label": hostile, "x\u{1b}]0;t\u{7}": 1 },
+    }]);
+    shipote.plant_state(state.to_string());
+    let mut told = vec![shipote.run(&["state", "verify"]), shipote.run(&["state", "show"])];
+    shipote.daemon_start();
+    told.extend(
+        [&["ws", "ls"][..], &["ws", "show", "01J9Z3NDEKTSV4RRFFQ69G5FAV"], &["stats"], &["events"]]
+            .map(|words| shipote.run(words)),
+    );
+    told.push(shipote.run(&["ws", "rm", "x\u{1b}[31mz"]));
+    assert!(!shipote.daemon_said().contains('\u{7}'));
+    for output in told {
+        let text = [output.text(), output.stderr.clone()].concat();
+        assert!(text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{text:?}");
+    }
+    let listed = shipote.run(&["ws", "ls"]).ok().text();
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.contains(r"a\u{1b}[2Jb\u{7}\nc\u{202e}d"), "{listed}");
 }
 
 #[test]

@@ -322,3 +322,29 @@ fn a_restart_keeps_the_restarts_that_were_counted() {
 const fn nix_kill() -> nix::sys::signal::Signal {
     nix::sys::signal::Signal::SIGKILL
 }
+
+#[test]
+fn starts_that_fail_again_and_again_start_nothing_again() {
+    let mut shipote = served();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote
+        .up(&format!(
+            "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\nrestart = \"always\"\n"
+        ))
+        .ok();
+    shipote.daemon_kill9();
+    // As three starts leave it that what they started again took along.
+    std::fs::write(shipote.state_dir().join("state.starts"), "3\n").unwrap();
+    shipote.daemon_start();
+    assert_eq!(shipote.json(&["daemon", "status"])["held"], true);
+    assert_eq!(shipote.marked(), []);
+    assert!(shipote.daemon_said().contains("nothing is started again now"), "{}", shipote.daemon_said());
+    // It is still what ought to run, and can be started by hand.
+    shipote.run(&["start", "w/c"]).ok();
+    shipote.running("c");
+    // This start came to its end, so the next one starts things again.
+    assert_eq!(shipote.daemon_term().code(), Some(0));
+    shipote.daemon_start();
+    shipote.running("c");
+    assert_eq!(shipote.json(&["daemon", "status"])["held"], false);
+}

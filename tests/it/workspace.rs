@@ -1,6 +1,8 @@
 //! Workspaces: declared, listed, bounded in time, removed; and out of reach of their keeper.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use shipote_tests::{Need, Shipote, has, normalised, until};
@@ -87,7 +89,7 @@ fn a_second_daemon_is_refused_with_the_pid_of_the_first() {
 #[test]
 fn state_and_socket_are_for_their_owner_only() {
     let shipote = served();
-    let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let mode = |path: std::path::PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(shipote.socket()), 0o600);
     assert_eq!(mode(shipote.state_dir()), 0o700);
     shipote.run(&["ws", "create", "--label", "alpha"]).ok();
@@ -98,11 +100,11 @@ fn state_and_socket_are_for_their_owner_only() {
 fn a_state_directory_that_others_may_write_to_is_refused() {
     let shipote = shipote();
     let dir = shipote.state_dir();
-    std::fs::create_dir(&dir).unwrap();
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
     let refused = shipote.run(&["daemon"]).exits(8);
     assert!(refused.stderr.contains("0777") || refused.stderr.contains("others"), "{refused}");
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn a_program_sees_a_workspace_and_nothing_of_its_keeper() {
     // A pid namespace of its own, in which ws-init is 1.
     assert!(view["pid"].as_u64().unwrap() < 10, "{view}");
     for kind in ["pid", "mnt", "ipc", "uts"] {
-        let own = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        let own = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
         assert_ne!(view["ns"][kind], own.to_string_lossy().as_ref(), "{kind}");
     }
     let descriptors: Vec<&String> = view["fds"].as_object().unwrap().keys().collect();
@@ -188,7 +190,7 @@ fn keeper_is_out_of_reach(shipote: &Shipote) {
     let listed = shipote.run(&run);
     assert!(!listed.text().contains("state.json"), "{listed}");
     // Every cgroup file system, from wherever it is mounted.
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     for mount in
         mounts.lines().filter(|line| line.split(' ').nth(2).is_some_and(|kind| kind.starts_with("cgroup")))
     {
@@ -270,7 +272,7 @@ fn an_ordinary_user_s_command_has_that_user_s_identity_and_no_capability() {
     }
     assert_eq!(shipote.run(&["run", "--", "id", "-u"]).ok().text(), format!("{ORDINARY}\n"));
     shipote.run(&["run", "--", "sh", "-c", "echo x > made"]).ok();
-    let made = std::fs::metadata(shipote.work().join("made")).unwrap();
+    let made = fs::metadata(shipote.work().join("made")).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), ORDINARY);
 }
 
@@ -285,7 +287,7 @@ fn the_host_name_is_the_workspace_s_own() {
 #[test]
 fn flow_directories_carry_files_in_and_out() {
     let shipote = served();
-    std::fs::create_dir(shipote.work().join("in")).unwrap();
+    fs::create_dir(shipote.work().join("in")).unwrap();
     shipote.file("in/word", "hello\n");
     let card = r#"
         [workspace]
@@ -296,7 +298,7 @@ fn flow_directories_carry_files_in_and_out() {
     let script = "cp $SHIPOTE_FLOW_SRC/word $SHIPOTE_FLOW_OUT/copy && echo no > $SHIPOTE_FLOW_SRC/word";
     let output = shipote.run(&["exec", "flow", "--", "sh", "-c", script]);
     assert_ne!(output.code, 0, "the directory of mode `in` was written to");
-    let read = |name: &str| std::fs::read_to_string(shipote.work().join(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(shipote.work().join(name)).unwrap();
     assert_eq!((read("out/copy"), read("in/word")), ("hello\n".to_owned(), "hello\n".to_owned()));
 }
 
@@ -310,4 +312,23 @@ fn the_listing_is_a_table() {
     LABEL  ID      PHASE     PROCS  COMMANDS  PIPELINES  MEMORY  CPU  AGE  TTL
     alpha  TAIL  declared      0         0          0       -    -    -   TIME
     ");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let mut shipote = shipote();
+    shipote.daemon_start_into(Path::new("/dev/full"), &["--log-level", "debug"]);
+    shipote.up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"sleep\", \"600\"]\n").ok();
+    shipote.run(&["ws", "create", "--label", "other"]).ok();
+    shipote.running("c");
+    assert_eq!(shipote.daemon_term().code(), Some(0));
+}
+
+#[test]
+fn a_file_at_the_place_of_the_socket_is_not_touched() {
+    let shipote = shipote();
+    let file = shipote.file("precious", "precious");
+    let output = shipote.run(&["--socket", file.to_str().unwrap(), "daemon"]).exits(5);
+    assert!(output.stderr.contains("no socket") && output.stderr.contains("hint:"), "{output}");
+    assert_eq!(fs::read_to_string(file).unwrap(), "precious");
 }

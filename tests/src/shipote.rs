@@ -318,8 +318,13 @@ impl Shipote {
     /// Starts the daemon with these arguments and waits until it answers.
     #[track_caller]
     pub fn daemon_start_with(&mut self, arguments: &[&str]) {
-        let out = self.dir.path().join("daemon.log");
-        let log = fs::File::options().create(true).append(true).open(out).expect("open the daemon's log");
+        self.daemon_start_into(&self.dir.path().join("daemon.log"), arguments);
+    }
+
+    /// Starts the daemon with a file for what it says and waits until it answers.
+    #[track_caller]
+    pub fn daemon_start_into(&mut self, log: &Path, arguments: &[&str]) {
+        let log = fs::File::options().create(true).append(true).open(log).expect("open the daemon's log");
         let mut command = self.daemon_command(arguments);
         command.stdout(log.try_clone().expect("dup")).stderr(log);
         let mut child = command.spawn().expect("start the daemon");

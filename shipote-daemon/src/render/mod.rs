@@ -5,6 +5,7 @@
 
 pub mod dag;
 pub mod paint;
+pub mod printable;
 pub mod problem;
 pub mod progress;
 pub mod quantity;
@@ -76,7 +77,7 @@ impl Output {
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| stdout_failure(&error))
     }
 
-    /// Writes one text to stdout, with a newline at its end.
+    /// Writes one text to stdout, with a newline at its end; what a terminal would obey is escaped.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Output {
             return Ok(());
         }
         let newline = if text.ends_with('\n') { "" } else { "\n" };
-        self.bytes(format!("{text}{newline}").as_bytes())
+        self.bytes(format!("{}{newline}", printable::painted(text)).as_bytes())
     }
 
     /// Writes a result: as a JSON document, or as the text that `people` makes.
@@ -143,7 +144,7 @@ impl Output {
     /// Says something about how it goes, on stderr.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.err_bytes(format!("shipote: {text}\n").as_bytes());
+            self.err_bytes(format!("shipote: {}\n", printable::painted(text)).as_bytes());
         }
     }
 
@@ -151,7 +152,14 @@ impl Output {
     pub fn warn(&self, text: &str) {
         if !self.quiet {
             let mark = self.paint_err.yellow("warning:");
-            self.err_bytes(format!("{mark} {text}\n").as_bytes());
+            self.err_bytes(format!("{mark} {}\n", printable::painted(text)).as_bytes());
+        }
+    }
+
+    /// Says it, where there is something to say.
+    pub fn warn_of(&self, text: Option<String>) {
+        if let Some(text) = text {
+            self.warn(&text);
         }
     }
 
@@ -172,7 +180,7 @@ impl Output {
             let _ = self.line(&document);
             return;
         }
-        self.err_bytes(problem::failure(failure, self.paint_err).as_bytes());
+        self.err_bytes(printable::painted(&problem::failure(failure, self.paint_err)).as_bytes());
     }
 }
 

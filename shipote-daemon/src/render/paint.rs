@@ -1,5 +1,8 @@
 //! Colours: the few that carry meaning, and none where the stream is no terminal.
 
+/// The codes that are written, behind ESC and `[`.
+const CODES: [&str; 7] = ["0m", "1m", "2m", "31m", "32m", "33m", "36m"];
+
 /// Paints text, or leaves it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {
@@ -14,6 +17,13 @@ impl Paint {
     #[must_use]
     pub const fn when(on: bool) -> Self {
         Self { on }
+    }
+
+    /// Returns the length in bytes of the code that `text` begins with, where it is one of those in here.
+    #[must_use]
+    pub fn code_at(text: &str) -> Option<usize> {
+        let code = text.strip_prefix("\x1b[")?;
+        CODES.iter().find(|known| code.starts_with(**known)).map(|known| known.len() + 2)
     }
 
     fn wrap(self, code: &str, text: &str) -> String {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shipote_card::{Problem, Severity};
 
 use super::paint::Paint;
+use super::printable::lines;
 use super::quantity::counted;
 use crate::exit::{Failure, SourceText};
 
@@ -20,12 +21,12 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
         text.push_str(&report(problem, failure.source.as_deref(), paint));
         text.push('\n');
     }
-    let _ = writeln!(text, "{} {}", paint.red("error:"), failure.message);
+    let _ = writeln!(text, "{} {}", paint.red("error:"), lines(&failure.message));
     for candidate in &failure.candidates {
-        let _ = writeln!(text, "  {candidate}");
+        let _ = writeln!(text, "  {}", lines(candidate));
     }
     if !failure.hint.is_empty() {
-        let _ = writeln!(text, "{} {}", paint.cyan("hint:"), failure.hint);
+        let _ = writeln!(text, "{} {}", paint.cyan("hint:"), lines(&failure.hint));
     }
     text
 }
@@ -62,7 +63,7 @@ pub fn report(problem: &Problem, source: Option<&SourceText>, paint: Paint) -> S
         Severity::Warning => paint.yellow(&head),
         Severity::Error | Severity::Fatal => paint.red(&head),
     };
-    let mut text = format!("{head}: {}\n", problem.message);
+    let mut text = format!("{head}: {}\n", lines(&problem.message));
     // The arrow stands a column before the bar, whatever the width of the line's number.
     let gutter = " ".repeat(problem.place.line.max(1).to_string().len() + 1);
     let Some(source) = source else {

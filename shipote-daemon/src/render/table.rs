@@ -18,7 +18,9 @@ impl Table {
 
     /// Adds a row; cells beyond the heads are left out, missing ones are empty.
     pub fn row<I: IntoIterator<Item = String>>(&mut self, cells: I) {
-        let mut cells: Vec<String> = cells.into_iter().take(self.heads.len()).collect();
+        // A line feed in a cell would be a line of the table.
+        let in_one_line = |cell: String| if cell.contains('\n') { cell.replace('\n', "\\n") } else { cell };
+        let mut cells: Vec<String> = cells.into_iter().take(self.heads.len()).map(in_one_line).collect();
         cells.resize(self.heads.len(), String::new());
         self.rows.push(cells);
     }
@@ -88,12 +90,12 @@ mod tests {
         let mut table = Table::new(&["NAME", ">PID", "PHASE"]);
         table.row(["web".to_owned(), "7".to_owned(), Paint::when(true).green("running")]);
         table.row(["long-name".to_owned(), "12345".to_owned(), "done".to_owned()]);
-        table.row(["short".to_owned()]);
+        table.row(["short\nline".to_owned()]);
         insta::assert_snapshot!(table.render(Paint::PLAIN).replace('\x1b', "^"), @r"
-        NAME         PID  PHASE
-        web            7  ^[32mrunning^[0m
-        long-name  12345  done
-        short
+        NAME           PID  PHASE
+        web              7  ^[32mrunning^[0m
+        long-name    12345  done
+        short\nline
         ");
     }
 }

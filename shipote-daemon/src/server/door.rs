@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -85,6 +85,15 @@ pub async fn open(path: &Path, clients: Clients) -> Result<(Door, SocketFile), F
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // So answers connect(2) for any other file, too.
+            let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+            if !is_socket {
+                return Err(Failure::new(
+                    Code::Conflict,
+                    format!("{} is there and no socket", path.display()),
+                )
+                .hint("--socket PATH names another place for the socket"));
+            }
             fs::remove_file(path).map_err(|error| Failure::file("remove the stale socket", path, &error))?;
         }
         Err(error) => return Err(Failure::file("look at the socket", path, &error)),

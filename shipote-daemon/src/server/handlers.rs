@@ -57,6 +57,7 @@ pub(super) async fn version(State(app): State<App>) -> Answer {
         state_dir: app.about.state_dir.display().to_string(),
         started_at_ms: app.about.started_at_ms,
         background: app.about.background,
+        held: app.about.is_held,
         dirty: app.manager.is_dirty().await?,
     })
 }

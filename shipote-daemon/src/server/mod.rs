@@ -55,6 +55,8 @@ pub struct About {
     pub started_at_ms: u64,
     /// Whether a client started it.
     pub background: bool,
+    /// Whether nothing was started again, since starts before this one did not live through it.
+    pub is_held: bool,
     /// Open connections.
     pub clients: Clients,
 }

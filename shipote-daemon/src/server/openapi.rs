@@ -209,7 +209,7 @@ fn schemas() -> Value {
         },
         "Version": view(&[
             ("version", "string"), ("api_min", "integer"), ("api_max", "integer"), ("pid", "integer"),
-            ("state_dir", "string"), ("started_at_ms", "integer"), ("background", "boolean"), ("dirty", "boolean"),
+            ("state_dir", "string"), ("started_at_ms", "integer"), ("background", "boolean"), ("held", "boolean"), ("dirty", "boolean"),
         ]),
         "Workspace": view(&[
             ("id", "string"), ("label", "string"), ("phase", "string"), ("spec", "WorkspaceSpec"),

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
 use serde::Deserialize;
-use shipote_runtime::drive::verbs::TapPiece;
+use shipote_runtime::drive::verbs::{Events, TapPiece};
 use shipote_runtime::view::Event;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -60,11 +60,14 @@ pub(super) async fn events(
         since = last.unwrap_or(since);
         follow = true;
     }
-    let (backlog, mut receiver) = app.manager.events(since).await?;
+    let Events { missing, past, stream: mut receiver } = app.manager.events(since).await?;
     let (mut pieces, body) = Channel::<Bytes, Infallible>::new(PIECES);
     tokio::spawn(async move {
         let mut last = since;
-        for event in backlog {
+        if missing > 0 && pieces.send_data(lost(missing, sse)).await.is_err() {
+            return;
+        }
+        for event in past {
             last = event.seq;
             if pieces.send_data(one_event(&event, sse)).await.is_err() {
                 return;
@@ -102,7 +105,7 @@ fn one_event(event: &Event, sse: bool) -> Bytes {
     }
 }
 
-/// A client that was too slow is told how much it missed.
+/// A client that was too slow, or comes too late, is told how much it missed.
 fn lost(missing: u64, sse: bool) -> Bytes {
     let text = serde_json::json!({ "kind": "lost", "data": { "missing": missing } });
     Bytes::from(if sse { format!("event: lost\ndata: {text}\n\n") } else { format!("{text}\n") })

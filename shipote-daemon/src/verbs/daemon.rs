@@ -39,6 +39,9 @@ async fn status(context: &Context) -> Done {
         fact("since", format!("{since} ({} ago)", span(now_ms().saturating_sub(answer.started_at_ms))));
         let kind = if answer.background { "in the background, ends when idle" } else { "a service" };
         fact("runs", kind.to_owned());
+        if answer.held {
+            fact("held", "nothing was started again: the starts before did not live through it".to_owned());
+        }
         table.render(context.out.paint)
     })?;
     Ok(0)

@@ -1,6 +1,6 @@
 //! `events` and `tap`: what happens, and what flows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -124,6 +124,7 @@ pub async fn tap(context: &Context, args: &Tap) -> Done {
     let mut pending = Vec::new();
     let mut offset = 0;
     let mut meter = Meter::new();
+    let mut unseen = Unseen::default();
     while let Some(bytes) = next_bytes(&mut body).await? {
         pending.extend_from_slice(&bytes);
         while let Some(frame) = frame::decode(&mut pending).map_err(|error| misunderstood(&error))? {
@@ -147,20 +148,15 @@ pub async fn tap(context: &Context, args: &Tap) -> Done {
                     if gap.missing > 0 {
                         meter.missing += gap.missing;
                         match shown {
-                            Shown::Ndjson => {
-                                out.line(
-                                    &json!({ "type": "gap", "offset": gap.offset, "missing": gap.missing }),
-                                )?;
-                            }
-                            _ => out.warn(&format!(
-                                "{} bytes from offset {} on were not seen: this reader is too slow",
-                                exact(gap.missing),
-                                gap.offset
-                            )),
+                            Shown::Ndjson => out.line(
+                                &json!({ "type": "gap", "offset": gap.offset, "missing": gap.missing }),
+                            )?,
+                            _ => out.warn_of(unseen.add(gap.missing)),
                         }
                     }
                 }
                 Kind::End => {
+                    out.warn_of(unseen.rest());
                     match shown {
                         Shown::Ndjson => out.line(&json!({ "type": "end", "offset": offset }))?,
                         Shown::Meter => out.text(&meter.total())?,
@@ -173,6 +169,31 @@ pub async fn tap(context: &Context, args: &Tap) -> Done {
         }
     }
     Ok(0)
+}
+
+/// Bytes that a slow reader was not shown, told now and then rather than gap by gap.
+#[derive(Debug, Default)]
+struct Unseen {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Unseen {
+    /// Time between two warnings.
+    const EVERY: Duration = Duration::from_secs(1);
+
+    /// Counts a gap; returns what to say, if it is time to.
+    fn add(&mut self, missing: u64) -> Option<String> {
+        self.untold += missing;
+        if self.told.is_some_and(|told| told.elapsed() < Self::EVERY) { None } else { self.rest() }
+    }
+
+    /// Returns what is still to be said.
+    fn rest(&mut self) -> Option<String> {
+        let untold = std::mem::take(&mut self.untold);
+        self.told = Some(Instant::now());
+        (untold > 0).then(|| format!("{} bytes were not seen: this reader is too slow", exact(untold)))
+    }
 }
 
 fn misunderstood(error: &dyn std::fmt::Display) -> Failure {

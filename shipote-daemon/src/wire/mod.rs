@@ -45,6 +45,9 @@ pub struct VersionAnswer {
     pub started_at_ms: u64,
     /// Whether a client started it, so that it ends when idle.
     pub background: bool,
+    /// Whether nothing was started again, since starts before this one did not live through it.
+    #[serde(default)]
+    pub held: bool,
     /// Whether something changed since the state was last written as a whole.
     pub dirty: bool,
 }

@@ -22,6 +22,7 @@ use crate::decide::names::{Named, Unresolved, resolve};
 use crate::host::clock;
 use crate::host::launch::{Incarnator, IncarnatorConfig};
 use crate::host::logs::Logs;
+use crate::host::numbering::Numbering;
 use crate::host::samples::{self, SampleJournal};
 use crate::host::store::ledger::Head;
 use crate::host::store::{StateStore, StoreError, producer};
@@ -215,7 +216,7 @@ pub(super) struct Core {
     /// Whether something was started that outlives its client.
     pub(super) detached: bool,
     pub(super) closing: bool,
-    next_event: u64,
+    pub(super) numbering: Numbering,
     /// What units have reported and is not yet remembered: counters, and whether they have come to their end.
     ends: BTreeMap<String, (shipote_snapshot::Counters, bool)>,
     /// When that was last written.
@@ -269,6 +270,7 @@ impl WorkspaceManager {
         for point in kept.iter().filter(|point| point.span_ms == 0) {
             history.entry(point.workspace).or_default().push_back(WorkspaceStats::from(point));
         }
+        let numbering = if store.is_some() { Numbering::open(&state_dir) } else { Numbering::fresh() };
         let incarnator = Arc::new(Incarnator::new(config).map_err(ManagerError::Host)?);
         let (jobs, inbox) = mpsc::channel(64);
         let (reports, report_inbox) = mpsc::unbounded_channel();
@@ -289,7 +291,7 @@ impl WorkspaceManager {
             event_stream: broadcast::Sender::new(1024),
             detached: false,
             closing: false,
-            next_event: 1,
+            numbering,
             ends: BTreeMap::new(),
             ends_written: Instant::now(),
             samples,
@@ -318,6 +320,11 @@ impl WorkspaceManager {
         }));
         self.jobs.send(boxed).await.map_err(|_| ManagerError::Closed)?;
         Ok(answer.await.map_err(|_| ManagerError::Closed)??)
+    }
+
+    /// Waits until the manager has ended, which it does only after [`Self::shutdown`], or by a defect.
+    pub async fn gone(&self) {
+        self.jobs.closed().await;
     }
 
     /// Tells whether what is declared differs from what was last saved or loaded.
@@ -519,13 +526,13 @@ impl Core {
         let at_ms = clock::wall_ms();
         self.after(move |core, durable| {
             if durable.is_ok() {
-                core.emit(Event { seq: core.next_event, at_ms, kind, workspace, object, data });
+                let seq = core.numbering.take();
+                core.emit(Event { seq, at_ms, kind, workspace, object, data });
             }
         });
     }
 
     fn emit(&mut self, event: Event) {
-        self.next_event += 1;
         self.events.push_back(event.clone());
         if self.events.len() > EVENTS_KEPT {
             self.events.pop_front();

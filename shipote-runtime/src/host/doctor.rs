@@ -5,8 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use shipote_card::{Containment, Namespaces};
+
 use super::cgroup::CgroupBase;
+use super::launch::abilities;
 use super::probe;
+use crate::decide::isolation::{HostAbilities, Refusal};
 
 /// How one thing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +47,12 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
     let mut rows = Vec::new();
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     rows.push(row("kernel", Health::Ok, release.trim(), ""));
+    let cgroups = CgroupBase::discover(state_dir);
     match probe::run(init_exe) {
-        Ok(found) => rows.extend(found.namespaces.iter().map(|(name, errno)| namespace_row(name, *errno))),
+        Ok(found) => {
+            rows.extend(found.namespaces.iter().map(|(name, errno)| namespace_row(name, *errno)));
+            rows.insert(1, workspaces(&abilities(found, cgroups.as_ref().err())));
+        }
         Err(error) => {
             rows.push(row(
                 "namespaces",
@@ -54,7 +62,7 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
             ));
         }
     }
-    rows.push(match CgroupBase::discover(state_dir) {
+    rows.push(match cgroups {
         Ok(base) => {
             // The directory stays: a daemon of this state may be about to use it.
             let dir = base.dir().display().to_string();
@@ -70,6 +78,19 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
     });
     rows.push(controllers());
     rows
+}
+
+/// Tells whether a workspace can be made at all.
+fn workspaces(abilities: &HostAbilities) -> Row {
+    match abilities.plan(Namespaces::default(), Containment::default()) {
+        Ok(_) => row("workspaces", Health::Ok, "can be made", ""),
+        Err(Refusal { layer, needed, found }) => row(
+            "workspaces",
+            Health::Missing,
+            format!("{layer}: needs {needed}, but there is: {found}"),
+            "every card is refused here that does not say containment = \"best_effort\"",
+        ),
+    }
 }
 
 fn namespace_row(name: &str, errno: i32) -> Row {
@@ -96,4 +117,22 @@ fn controllers() -> Row {
     }
     let detail = format!("missing: {}", missing.join(", "));
     row("cgroup controllers", Health::Degraded, detail, "figures of these come from /proc instead")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_where_nothing_holds_a_workspace_together_is_told() {
+        let nothing = HostAbilities {
+            privileged: false,
+            namespace_errors: vec![("pid".into(), libc::ENOSPC)],
+            cgroup_missing: Some("EACCES".into()),
+        };
+        let told = workspaces(&nothing);
+        assert_eq!(told.status, Health::Missing);
+        assert!(told.detail.contains("a pid namespace or a writable cgroup"), "{}", told.detail);
+        assert_eq!(workspaces(&HostAbilities::default()).status, Health::Ok);
+    }
 }

@@ -64,6 +64,15 @@ impl From<StepFailure> for LaunchFailure {
     }
 }
 
+/// Returns what the host can do, from what was probed and why there is no cgroup.
+pub(super) fn abilities(found: probe::Found, cgroup_missing: Option<&String>) -> HostAbilities {
+    HostAbilities {
+        privileged: found.privileged,
+        namespace_errors: found.namespaces.into_iter().filter(|(_, errno)| *errno != 0).collect(),
+        cgroup_missing: cgroup_missing.cloned(),
+    }
+}
+
 /// Makes workspaces live: starts their ws-init, which starts payloads.
 #[derive(Debug)]
 pub struct Incarnator {
@@ -85,13 +94,7 @@ impl Incarnator {
     pub fn new(config: IncarnatorConfig) -> io::Result<Self> {
         let found = probe::run(&config.init_exe)?;
         let cgroups = CgroupBase::discover(&config.state_dir);
-        let namespace_errors =
-            found.namespaces.into_iter().filter(|(_, errno)| *errno != 0).collect::<Vec<_>>();
-        let abilities = HostAbilities {
-            privileged: found.privileged,
-            namespace_errors,
-            cgroup_missing: cgroups.as_ref().err().cloned(),
-        };
+        let abilities = abilities(found, cgroups.as_ref().err());
         if let Ok(base) = &cgroups {
             let swept = base.sweep()?;
             if swept > 0 {

@@ -30,6 +30,17 @@ pub struct Activity {
     pub detached: bool,
 }
 
+/// Events after a number.
+#[derive(Debug)]
+pub struct Events {
+    /// Numbers between that one and the oldest that is kept: events that are gone, or numbers that a daemon skipped.
+    pub missing: u64,
+    /// Those that have happened, oldest first.
+    pub past: Vec<Event>,
+    /// Those to come.
+    pub stream: broadcast::Receiver<Event>,
+}
+
 /// How waiting ended.
 #[derive(Debug, Clone)]
 pub struct WaitOutcome {
@@ -192,17 +203,26 @@ impl WorkspaceManager {
         Ok(ids.iter().zip(recent).map(|(id, recent)| longer(*id, &kept, recent, from_ms)).collect())
     }
 
-    /// Returns the events after `since` that are still kept, and the stream of those to come.
+    /// Returns the events after number `since`, and the stream of those to come; 0 is before all that are kept.
     ///
     /// # Errors
     ///
-    /// Fails only when the daemon is ending.
-    pub async fn events(&self, since: u64) -> Result<(Vec<Event>, broadcast::Receiver<Event>), ManagerError> {
+    /// Refuses a number that no event has had.
+    pub async fn events(&self, since: u64) -> Result<Events, ManagerError> {
         self.ask(move |core| {
-            let past = core.events.iter().filter(|event| event.seq > since).cloned().collect();
-            (past, core.event_stream.subscribe())
+            let next = core.numbering.next();
+            if since >= next {
+                let newest = next - 1;
+                return Err(ManagerError::Conflict(format!(
+                    "no event has had the number {since}: the newest one has {newest}"
+                )));
+            }
+            let past: Vec<Event> = core.events.iter().filter(|event| event.seq > since).cloned().collect();
+            let oldest = core.events.front().map_or(next, |event| event.seq);
+            let missing = if since == 0 { 0 } else { oldest.saturating_sub(since + 1) };
+            Ok(Events { missing, past, stream: core.event_stream.subscribe() })
         })
-        .await
+        .await?
     }
 
     /// Returns how much is going on.

@@ -6,5 +6,5 @@ mod run;
 mod target;
 mod workspace;
 
-pub use look::{Activity, TapPiece, TapStream, WaitOutcome};
+pub use look::{Activity, Events, TapPiece, TapStream, WaitOutcome};
 pub use run::{ExecOutcome, ExecRequest, ExecTarget, RunOutcome, RunPipeline, UpOutcome, UpRequest};
