@@ -7,6 +7,7 @@
 mod course;
 mod judge;
 mod line;
+mod runs;
 mod tiers;
 
 use alloc::string::String;
@@ -17,6 +18,7 @@ use shipote_card::WorkspaceId;
 pub use course::course;
 pub use judge::{SamplesReport, judge};
 pub use line::{LINE_MAX, header, is_samples};
+pub use runs::{Begin, Run, runs};
 pub use tiers::{KEPT_MS, MINUTE_MS, MINUTES_KEPT_MS, QUARTER_MS, SINGLE_KEPT_MS, fold, thin};
 
 use crate::domain::PersistedStats;

@@ -5,10 +5,10 @@ use shipote_runtime::WorkspaceStats;
 use shipote_runtime::view::WorkspaceView;
 use shipote_snapshot::Point;
 use shipote_snapshot::history::sparkline_with_gaps;
-use shipote_snapshot::samples::{PERIOD_MS, course, thin};
+use shipote_snapshot::samples::{Begin, PERIOD_MS, course, runs, thin};
 
 use super::paint::Paint;
-use super::quantity::{NONE, cpu, moment, size, size_or_none, span};
+use super::quantity::{NONE, counted, cpu, moment, size, size_or_none, span};
 use super::table::Table;
 
 /// Characters of a course, at most.
@@ -144,6 +144,8 @@ struct Course {
     memory_bounds: Option<(u64, u64)>,
     /// The lowest and the highest processor use, in tenths of a percent.
     cpu_bounds: Option<(u64, u64)>,
+    /// How often it was started again, and how often nobody looked for a while.
+    breaks: (usize, usize),
 }
 
 impl Course {
@@ -165,7 +167,10 @@ impl Course {
         let bounds = |low: &dyn Fn(&Point) -> Option<u64>, high: &dyn Fn(&Point) -> Option<u64>| {
             points.iter().filter_map(low).min().zip(points.iter().filter_map(high).max())
         };
+        let runs = runs(&points);
+        let begun = |begin: Begin| runs.iter().filter(|run| run.begin == begin).count();
         Self {
+            breaks: (begun(Begin::Restart), begun(Begin::Pause)),
             memory: draw(&|point| point.high.rss_bytes),
             cpu: draw(&|point| tenths(point.high.cpu_percent)),
             ago_ms: (now_ms.saturating_sub(from_ms), now_ms.saturating_sub(to_ms)),
@@ -187,10 +192,19 @@ fn courses(course: &Course) -> String {
     let line = |name: &str, course: &str, bounds: Option<String>| {
         format!("{name:<8}{course}  {}", bounds.unwrap_or_default()).trim_end().to_owned() + "\n"
     };
+    let breaks = match course.breaks {
+        (0, 0) => String::new(),
+        (restarts, 0) => format!("        {}\n", counted(restarts, "restart")),
+        (0, pauses) => format!("        {}\n", counted(pauses, "pause")),
+        (restarts, pauses) => {
+            format!("        {}, {}\n", counted(restarts, "restart"), counted(pauses, "pause"))
+        }
+    };
     [
         line("memory", &course.memory, memory),
         line("cpu", &course.cpu, cpu),
         format!("        {from:<width$} {to}\n"),
+        breaks,
     ]
     .concat()
 }
@@ -201,6 +215,7 @@ mod tests {
     use crate::render::dag::tests::sample as detail;
     use shipote_runtime::view::StatsSource;
     use shipote_snapshot::PersistedStats;
+    use shipote_snapshot::samples::MINUTE_MS;
 
     const NOW_MS: u64 = 1_760_000_000_000;
 
@@ -214,7 +229,8 @@ mod tests {
             cpu_usec: Some(1_000_000),
             cpu_percent: Some(percent),
             cpu_cores: 2,
-            uptime_ms: 3_600_000,
+            // Started ten days ago.
+            uptime_ms: 10 * 86_400_000 - ago_ms,
         })
     }
 
@@ -226,9 +242,9 @@ mod tests {
         let history = History { samples: &samples, last_ms: None };
         insta::assert_snapshot!(workspace(&view, Some(history), NOW_MS, Paint::PLAIN), @"
         AT                        ALIVE   MEMORY     PEAK   CPU  CPU %  UPTIME  SOURCE
-        2025-10-09T08:53:17.000Z    1/2  1.0 MiB  1.0 MiB  1.0s    0.5   1h00m  persisted
-        2025-10-09T08:53:18.000Z    1/2  2.0 MiB  2.0 MiB  1.0s   50.0   1h00m  persisted
-        2025-10-09T08:53:19.000Z    1/2  4.0 MiB  4.0 MiB  1.0s   99.9   1h00m  persisted
+        2025-10-09T08:53:17.000Z    1/2  1.0 MiB  1.0 MiB  1.0s    0.5   9d23h  persisted
+        2025-10-09T08:53:18.000Z    1/2  2.0 MiB  2.0 MiB  1.0s   50.0   9d23h  persisted
+        2025-10-09T08:53:19.000Z    1/2  4.0 MiB  4.0 MiB  1.0s   99.9   9d23h  persisted
         memory  ▁▃█  1.0 MiB to 4.0 MiB
         cpu     ▁▄█  0.5 to 99.9 %
                 4.0s ago now
@@ -236,34 +252,38 @@ mod tests {
         let newest = WorkspaceView { stats: Some(samples[2]), ..view };
         insta::assert_snapshot!(workspace(&newest, None, NOW_MS, Paint::PLAIN), @"
         AT                        ALIVE   MEMORY     PEAK   CPU  CPU %  UPTIME  SOURCE
-        2025-10-09T08:53:19.000Z    1/2  4.0 MiB  4.0 MiB  1.0s   99.9   1h00m  persisted
+        2025-10-09T08:53:19.000Z    1/2  4.0 MiB  4.0 MiB  1.0s   99.9   9d23h  persisted
         ");
     }
 
     #[test]
     fn a_week_is_a_few_rows_and_its_pauses_are_gaps() {
         let view = detail().workspace;
-        // A sample a minute, but for the third day.
+        // A point a minute, but for the third day.
         let minutes = (1..7 * 1_440_u64).rev().filter(|minute| !(4 * 1_440..5 * 1_440).contains(minute));
-        let samples: Vec<WorkspaceStats> = minutes
-            .map(|minute| sample(minute * 60_000, (minute / 1_440 + 1) << 20, (minute % 100) as f64))
-            .collect();
+        let points = minutes.filter_map(|minute| {
+            let percent = (minute / 1_440 * 10) as f64;
+            sample(minute * 60_000, (minute / 1_440 + 1) << 20, percent).point(view.id)
+        });
+        let points = thin(points.collect(), MINUTE_MS);
+        let samples: Vec<WorkspaceStats> = points.iter().map(WorkspaceStats::from).collect();
         let history = History { samples: &samples, last_ms: Some(7 * 86_400_000) };
         let text = workspace(&view, Some(history), NOW_MS, Paint::PLAIN);
         let lines: Vec<&str> = text.lines().collect();
-        insta::assert_snapshot!([&lines[..3], &lines[lines.len() - 5..]].concat().join("\n"), @"
+        insta::assert_snapshot!([&lines[..3], &lines[lines.len() - 6..]].concat().join("\n"), @"
         AT                        ALIVE   MEMORY     PEAK   CPU  CPU %  UPTIME  SOURCE
-        2025-10-02T11:59:20.000Z    1/2  7.0 MiB  7.0 MiB  1.0s   46.7   1h00m  persisted
-        2025-10-02T23:59:20.000Z    1/2  7.0 MiB  7.0 MiB  1.0s   50.4   1h00m  persisted
-        2025-10-09T08:52:20.000Z    1/2  1.0 MiB  1.0 MiB  1.0s   47.5   1h00m  persisted
+        2025-10-02T11:59:20.000Z    1/2  7.0 MiB  7.0 MiB  1.0s   60.0   3d03h  persisted
+        2025-10-02T23:59:20.000Z    1/2  7.0 MiB  7.0 MiB  1.0s   60.0   3d15h  persisted
+        2025-10-09T08:52:20.000Z    1/2  1.0 MiB  1.0 MiB  1.0s    0.0   9d23h  persisted
         each row is the mean of up to 12h00m; --output json has every sample
         memory  ███████▆▆▆▆▆▆▆      ▄▄▄▄▄▄▄▄▃▃▃▃▃▃▃▂▂▂▂▂▂▂▁▁▁▁▁▁  1.0 MiB to 7.0 MiB
-        cpu     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁      ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁  0.0 to 99.0 %
+        cpu     ███████▆▆▆▆▆▆▆      ▄▄▄▄▄▄▄▄▃▃▃▃▃▃▃▂▂▂▂▂▂▂▁▁▁▁▁▁  0.0 to 60.0 %
                 7d00h ago                                     now
+                1 pause
         ");
         insta::assert_snapshot!(workspaces(&[(&view, history)], true, NOW_MS, Paint::PLAIN), @"
         LABEL       ALIVE   MEMORY     PEAK   CPU  CPU %  UPTIME  SOURCE     MEMORY OVER TIME          CPU OVER TIME
-        access-log    1/2  1.0 MiB  1.0 MiB  1.0s    1.0   1h00m  persisted  ████▆▆▆   ▄▄▄▄▃▃▃▃▂▂▂▁▁▁  ▁▁▁▁▁▁▁   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+        access-log    1/2  1.0 MiB  1.0 MiB  1.0s    0.0   9d23h  persisted  ████▆▆▆   ▄▄▄▄▃▃▃▃▂▂▂▁▁▁  ████▆▆▆   ▄▄▄▄▃▃▃▃▂▂▂▁▁▁
         ");
     }
 
