@@ -13,15 +13,14 @@ pub fn card() -> Value {
     schema.to_value()
 }
 
-/// Returns the JSON Schema of `state.json` in its newest version.
+/// Returns the JSON Schema of `state.json` in every version, with those of each version and of the journal in it.
 ///
 /// # Errors
 ///
-/// Fails where the state crate has none, which would be a fault of this program.
+/// Fails where the state crate's is no JSON, which would be a fault of this program.
 pub fn state() -> Result<Value, Failure> {
-    shipote_snapshot::schema::json_schema(shipote_snapshot::SNAPSHOT_VERSION)
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .ok_or_else(|| Failure::new(Code::Failed, "there is no schema of the newest state"))
+    serde_json::from_str(&shipote_snapshot::schema::every_schema())
+        .map_err(|error| Failure::new(Code::Failed, format!("the schema of the state is no JSON: {error}")))
 }
 
 /// Returns the definitions of a card's parts, and the card itself, as components of an API description.

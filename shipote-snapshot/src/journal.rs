@@ -15,6 +15,8 @@ use alloc::vec::Vec;
 
 pub use decode::decode;
 pub(crate) use follow::{Chain, OnDamage, Start, follow};
+#[cfg(feature = "schema")]
+pub(crate) use form::{CHECKPOINT, ChangeRecord, CheckpointRecord, Header as HeaderLine, OPS, Verb};
 pub(crate) use scan::{Content, Scan, know, scan};
 
 use crate::digest::Digest;

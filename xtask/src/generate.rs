@@ -4,7 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::{Outcome, program};
+
+/// Where the schemas are.
+const SCHEMAS: &str = "docs/schema";
 
 /// What to do with the generated text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,20 +34,21 @@ pub fn run(root: &Path, mode: Mode) -> Outcome {
 
 /// Generates from the given program.
 pub fn with(root: &Path, shipote: &Path, mode: Mode) -> Outcome {
-    let files = [
-        ("docs/schema/card.schema.json", schema(shipote, "card")?),
-        ("docs/schema/state.schema.json", schema(shipote, "state")?),
-        ("docs/cli.md", command_line(shipote)?),
+    let mut files = vec![
+        (format!("{SCHEMAS}/card.schema.json"), pretty(&schema(shipote, "card")?)?),
+        ("docs/cli.md".to_owned(), command_line(shipote)?),
     ];
-    let mut stale = Vec::new();
-    for (name, text) in files {
+    files.extend(apart(schema(shipote, "state")?)?);
+    let mut stale = if mode == Mode::Check { strays(root, &files) } else { Vec::new() };
+    for (name, text) in &files {
+        let (name, text) = (name.as_str(), text.as_str());
         let path = root.join(name);
         let present = std::fs::read_to_string(&path).unwrap_or_default();
         if present == text {
             continue;
         }
         match mode {
-            Mode::Check => stale.push(difference(name, &present, &text)),
+            Mode::Check => stale.push(difference(name, &present, text)),
             Mode::Write => {
                 let parent = path.parent().unwrap_or(root);
                 std::fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
@@ -67,12 +73,35 @@ fn difference(name: &str, present: &str, text: &str) -> String {
     format!("{name}:{}: out of date\n  is:        {}\n  should be: {}", same + 1, at(present), at(text))
 }
 
-fn schema(shipote: &Path, kind: &str) -> Outcome<String> {
+fn schema(shipote: &Path, kind: &str) -> Outcome<Value> {
     let text = ask(shipote, &["schema", kind])?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("`shipote schema {kind}`: {error}"))?;
-    let pretty = serde_json::to_string_pretty(&value).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| format!("`shipote schema {kind}`: {error}"))
+}
+
+fn pretty(value: &Value) -> Outcome<String> {
+    let pretty = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     Ok(pretty + "\n")
+}
+
+/// Takes a schema and those within it that have a name of their own apart, into a file of that name each.
+fn apart(mut whole: Value) -> Outcome<Vec<(String, String)>> {
+    let inner = whole.as_object_mut().and_then(|members| members.remove("$defs"));
+    let Some(Value::Object(inner)) = inner else {
+        return Err("the schema of the state has no parts".to_owned());
+    };
+    let file = |schema: &Value| {
+        let name = schema["$id"].as_str().ok_or("a schema has no `$id`")?;
+        Ok((format!("{SCHEMAS}/{name}"), pretty(schema)?))
+    };
+    std::iter::once(&whole).chain(inner.values()).map(file).collect()
+}
+
+/// Returns a line for each schema in the folder that nothing writes.
+fn strays(root: &Path, files: &[(String, String)]) -> Vec<String> {
+    let entries = std::fs::read_dir(root.join(SCHEMAS)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| format!("{SCHEMAS}/{}", entry.file_name().to_string_lossy()));
+    let strays = names.filter(|name| files.iter().all(|(written, _)| written != name));
+    strays.map(|name| format!("{name}:1: nothing writes it; remove it")).collect()
 }
 
 fn command_line(shipote: &Path) -> Outcome<String> {
@@ -122,6 +151,17 @@ mod tests {
         let help = "A program\n\nUsage: x <COMMAND>\n\nCommands:\n  run   Runs\n          and more\n  stop  Stops\n  help  Helps\n\nOptions:\n  -h  Help\n";
         assert_eq!(commands(help), ["run", "stop"]);
         assert!(commands("Usage: x\n").is_empty());
+    }
+
+    #[test]
+    fn schemas_within_a_schema_get_files_of_their_own() {
+        let whole =
+            serde_json::json!({ "$id": "a.json", "$defs": { "one": { "$id": "b.json", "type": "null" } } });
+        let files = apart(whole).unwrap_or_default();
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["docs/schema/a.json", "docs/schema/b.json"]);
+        assert_eq!(files[0].1, "{\n  \"$id\": \"a.json\"\n}\n");
+        assert!(apart(serde_json::json!({ "$id": "a.json" })).is_err());
     }
 
     #[test]

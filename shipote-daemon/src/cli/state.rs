@@ -190,6 +190,6 @@ pub struct DaemonRun {
 pub enum SchemaOf {
     /// A card in its full form.
     Card,
-    /// state.json of the newest version.
+    /// state.json of every version, and the lines of its journal.
     State,
 }

@@ -100,17 +100,17 @@ impl Wire for Body {
 }
 
 /// The name of the record that tells of a new `state.json`.
-pub(super) const CHECKPOINT: &str = "checkpoint";
+pub(crate) const CHECKPOINT: &str = "checkpoint";
 
 /// What a change does to its entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(crate) enum Verb {
     Put,
     Del,
 }
 
 /// The names of operations.
-pub(super) const OPS: [(&str, Collection, Verb); 8] = [
+pub(crate) const OPS: [(&str, Collection, Verb); 8] = [
     ("workspace.put", Collection::Workspaces, Verb::Put),
     ("workspace.del", Collection::Workspaces, Verb::Del),
     ("saved.put", Collection::SavedPipelines, Verb::Put),

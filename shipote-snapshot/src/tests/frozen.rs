@@ -52,11 +52,41 @@ fn released_versions_do_not_change() {
 #[cfg(feature = "schema")]
 #[test]
 fn every_version_has_a_schema() {
+    let parse = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let all = parse(crate::schema::every_schema());
     for version in 1..=5 {
-        let schema: serde_json::Value =
-            serde_json::from_str(&crate::schema::json_schema(version).unwrap()).unwrap();
-        assert_eq!(schema["properties"]["version"]["allOf"][0]["const"], version);
+        let schema = parse(crate::schema::json_schema(version).unwrap());
+        assert_eq!(schema["properties"]["version"]["const"], version);
         assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(all["$defs"][format!("v{version}")], schema);
     }
     assert_eq!(crate::schema::json_schema(6), None);
+    assert_eq!(all["$defs"]["journal"], parse(crate::schema::journal_schema()));
+}
+
+/// A schema refers to objects by their names, so no two that differ may have the same one.
+#[test]
+fn a_name_stands_for_one_object() {
+    fn walk(kind: &'static Kind, names: &mut super::std::collections::BTreeMap<&str, String>) {
+        match kind {
+            Kind::Object(object) => {
+                let known = names.entry(object.name).or_insert_with(|| shape(kind));
+                assert_eq!(*known, shape(kind), "{}", object.name);
+                object.fields.iter().for_each(|field| walk(field.kind, names));
+            }
+            Kind::Nullable(inner) | Kind::List(inner) | Kind::Map(inner) => walk(inner, names),
+            Kind::Choice(choice) => {
+                let payloads = choice.variants.iter().filter_map(|variant| variant.payload);
+                payloads.chain(choice.object).for_each(|kind| walk(kind, names));
+            }
+            Kind::Bool | Kind::Integer(_) | Kind::Float | Kind::Text | Kind::Id | Kind::Own(_) => {}
+        }
+    }
+    for version in 1..=5 {
+        let mut names = Default::default();
+        for field in table::document(version).unwrap().fields {
+            walk(field.kind, &mut names);
+        }
+        assert!(names.len() > 5, "{names:?}");
+    }
 }
