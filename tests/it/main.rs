@@ -17,6 +17,7 @@ mod pipeline;
 mod promises;
 mod prove;
 mod restore;
+mod schema;
 mod state;
 mod stats;
 mod workspace;

@@ -12,6 +12,6 @@ mod wait;
 
 pub use process::{Process, descendants, marked};
 pub use shipote::{Attached, Output, Shipote, program};
-pub use skip::{Need, has, is_root};
+pub use skip::{Need, has, is_root, python_with_json_schema};
 pub use text::normalised;
 pub use wait::{ORPHAN_LIMIT, PATIENCE, until, within};

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Something that not every host has.
@@ -19,6 +20,8 @@ pub enum Need {
     Cgroup,
     /// File systems of this kind can be made in a file, mounted and shut down.
     PowerCuts(&'static str),
+    /// A python3(1) with the module jsonschema, to hold our schemas and files against each other.
+    JsonSchema,
 }
 
 impl Need {
@@ -32,6 +35,7 @@ impl Need {
             Self::Strace => "strace",
             Self::Cgroup => "cgroup",
             Self::PowerCuts(_) => "power_cuts",
+            Self::JsonSchema => "json_schema",
         }
     }
 
@@ -47,6 +51,9 @@ impl Need {
                 .or_else(|| program("xfs_io"))
                 .or_else(|| (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned())),
             Self::Bash => program("bash"),
+            Self::JsonSchema => python_with_json_schema()
+                .is_none()
+                .then(|| "no python3 has the module jsonschema (Debian: python3-jsonschema)".to_owned()),
             Self::Strace => program("strace"),
             Self::Cgroup => {
                 let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -81,6 +88,16 @@ pub fn has(need: Need) -> bool {
     // The macros would be captured, and a skipped test passes.
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason} (number {count})");
     false
+}
+
+/// Returns a python3 that has the module jsonschema: the one in the path, or else Debian's.
+#[must_use]
+pub fn python_with_json_schema() -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"].into_iter().find(|python| {
+        let mut import = Command::new(python);
+        import.args(["-c", "from jsonschema import Draft202012Validator"]).stderr(Stdio::null());
+        import.status().is_ok_and(|status| status.success())
+    })
 }
 
 /// Tells whether the tests run as root.
