@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use shipote_card::{Place, Problem, Severity};
 
-use self::replay::{beginning, hold_broken, is_change, take_changes};
+use self::replay::{beginning, count_changes, hold_broken, take_changes, waiting_for_unknown};
 use crate::code;
 use crate::digest::Digest;
 use crate::domain::{Lineage, SNAPSHOT_VERSION, ShipoteSnapshot};
@@ -200,21 +200,27 @@ impl<'a> Loader<'a> {
             (None, _) => Start { seq: 0, at_ms: None },
         };
         let chain = follow(&mut self.scans, start, OnDamage::Stop, &mut self.findings);
-        let waiting = chain.replay.iter().any(|place| is_change(&self.scans, *place));
-        let known = first.is_none() || self.digest.is_none_or(|digest| know(&self.scans, digest));
+        let waiting = match &self.reading.snapshot {
+            Some(_) if other_lineage => count_changes(&self.scans),
+            Some(state) => waiting_for_unknown(&self.scans, state),
+            None => 0,
+        };
+        let known =
+            self.digest.is_none_or(|digest| know(&self.scans, digest)) || first.is_none() && waiting == 0;
         self.refusal = match () {
             () if chain.newer => Some(Refusal::Newer),
             () if chain.loss.is_some() => Some(Refusal::Damaged),
-            () if waiting && (!known || other_lineage) => Some(Refusal::Edited),
+            () if waiting > 0 && (!known || other_lineage) => Some(Refusal::Edited),
             () => None,
         };
-        if waiting && other_lineage {
+        let is_contested = self.refusal == Some(Refusal::Edited);
+        if is_contested && other_lineage {
             let message = "the records of the journal belong to another line of states than this file";
             let hint = "put the files together that belong together";
             self.tell(Severity::Error, code::LINEAGE_DIFFERS, message, hint);
-        } else if waiting && !known {
-            let count = chain.replay.len();
-            let records = if count == 1 { "1 record waits".into() } else { format!("{count} records wait") };
+        } else if is_contested {
+            let records =
+                if waiting == 1 { "1 record waits".into() } else { format!("{waiting} records wait") };
             let message = format!("the file was changed while nothing ran, and {records} to be folded in");
             let hint = "`shipote state recover` shows what each of the two would lose";
             self.tell(Severity::Error, code::EDITED_WITH_JOURNAL, &message, hint);

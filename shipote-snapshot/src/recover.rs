@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::domain::ShipoteSnapshot;
-use crate::journal::{Chain, Entry, OnDamage, Record, Scan, Start, follow, know, scan};
-use crate::load::replay::{beginning, hold_broken, take_changes};
+use crate::journal::{Chain, OnDamage, Scan, Start, follow, know, scan};
+use crate::load::replay::{beginning, count_changes, hold_broken, take_changes, waiting_for_unknown};
 use crate::load::{Input, Loss, STATE_FILE};
 use crate::place::Findings;
 use crate::read::read;
@@ -116,10 +116,8 @@ fn is_contested(state: &ShipoteSnapshot, bytes: &[u8], scans: &[Scan]) -> bool {
         return false;
     }
     let other = headers.any(|header| header.lineage != state.lineage);
-    let waits = |record: &Record| {
-        matches!(record.entry, Entry::Changes(_)) && (other || record.seq > state.journal_seq)
-    };
-    (other || !know(scans, Digest::of(bytes))) && scans.iter().flat_map(Scan::records).any(waits)
+    let is_known = know(scans, Digest::of(bytes));
+    other && count_changes(scans) > 0 || !is_known && waiting_for_unknown(scans, state) > 0
 }
 
 /// How far a state has come.

@@ -21,9 +21,27 @@ pub(crate) fn beginning(header: &Header) -> ShipoteSnapshot {
     ShipoteSnapshot::empty(header.lineage.clone(), header.at_ms, "")
 }
 
-/// Returns whether there is a change at this journal and line.
-pub(crate) fn is_change(scans: &[Scan], (journal, line): (usize, usize)) -> bool {
-    matches!(&scans[journal].lines[line].content, Content::Record(record) if matches!(record.entry, Entry::Changes(_)))
+/// Returns how many records of changes wait to be folded into a `state.json` that the journals don't know.
+///
+/// What it says it holds is believed where it is a later one than any that they speak of: a fold was cut off before
+/// its new journal. Otherwise it is one of those with another content, and one wrong digit in its `journal_seq` would
+/// pass over changes that were acknowledged. So all of them wait.
+pub(crate) fn waiting_for_unknown(scans: &[Scan], state: &ShipoteSnapshot) -> usize {
+    let of_headers = scans.iter().filter_map(Scan::header).map(|header| header.base_serial);
+    let records = scans.iter().flat_map(Scan::records);
+    let of_records = records.clone().filter_map(|record| match record.entry {
+        Entry::Checkpoint { serial, .. } => Some(serial),
+        Entry::Changes(_) => None,
+    });
+    let is_later = of_headers.chain(of_records).all(|serial| serial < state.serial);
+    let held = if is_later { state.journal_seq } else { 0 };
+    records.filter(|record| matches!(record.entry, Entry::Changes(_)) && record.seq > held).count()
+}
+
+/// Returns how many records of changes journals hold.
+pub(crate) fn count_changes(scans: &[Scan]) -> usize {
+    let records = scans.iter().flat_map(Scan::records);
+    records.filter(|record| matches!(record.entry, Entry::Changes(_))).count()
 }
 
 /// Takes the changes out of the records at these journals and lines, in their order.

@@ -100,9 +100,30 @@ fn an_edit_while_nothing_ran_is_taken_where_no_record_waits() {
     invalid seq 5 replayed 0 refused: Edited
     state.json: error edited_with_journal 1:1 (document) the file was changed while nothing ran, and 1 record waits to be folded in (`shipote state recover` shows what each of the two would lose)
     "#);
-    // Records that the state holds already don't wait.
+}
+
+/// The journal is believed about what is folded in, and not the file that it does not know: one wrong digit there would
+/// pass over a change that was acknowledged.
+#[test]
+fn an_edited_file_is_not_believed_in_what_it_says_it_holds() {
+    let written = state_after(4, 2);
+    let journal = header(Some(&written), 2, 4) + &lines(4..5);
+    let edited = written.replace("\"journal_seq\":4", "\"journal_seq\":5");
+    insta::assert_snapshot!(check(Some(&edited), &[&journal]), @r#"
+    invalid seq 5 replayed 0 refused: Edited
+    state.json: error edited_with_journal 1:1 (document) the file was changed while nothing ran, and 1 record waits to be folded in (`shipote state recover` shows what each of the two would lose)
+    "#);
+    let choices = crate::explain(Some(edited.as_bytes()), &[], &[journal.as_bytes()]);
+    assert!(choices.iter().all(|choice| !choice.is_complete()), "{choices:?}");
+    // A fold that was cut off before its new journal leaves a later file than the journal speaks of.
     let folded = header(None, 0, 0) + &lines(0..4);
-    assert!(load_text(Some(&edited), &[&folded]).edited);
+    let edited = written.replace("\"a2\"", "\"mine\"");
+    let taken = load_text(Some(&edited), &[&folded]);
+    assert_eq!((taken.refusal, taken.edited), (None, true));
+    // Where the journal does speak of it, there is another content in its place.
+    let announced = folded + &checkpoint(5, 2, &written);
+    assert_eq!(load_text(Some(&edited), &[&announced]).refusal, Some(Refusal::Edited));
+    assert_eq!(load_text(Some(&written), &[&announced]).refusal, None);
 }
 
 #[test]
