@@ -121,7 +121,8 @@ struct Damaged {
 impl Follower<'_> {
     fn journal(&mut self, journal: usize, scan: &mut Scan) -> Result<(), Stopped> {
         let len = scan.len;
-        let has_records = scan.records().next().is_some();
+        // Of records that the state holds already, nobody need know whose they are.
+        let has_records = scan.records().any(|record| record.seq > self.base);
         if let Some(header) = scan.header() {
             self.header(journal, header, scan.lines[0].at, len)?;
         } else if has_records {

@@ -190,8 +190,17 @@ fn damage_tells_what_it_costs() {
     invalid seq 4 replayed 4 refused: Damaged
     state.journal.old: error crc_mismatch 6:1 (document) change 5 is damaged (what is before it lacks 1 change made within 0.000 s; `shipote state recover` shows every way on)
     "#);
-    // What the state holds already can't be missed.
+    // What the state holds already can't be missed, nor who it belonged to.
     let state = state_after(4, 1);
+    let ownerless = text.replacen("lineage", "lineagf", 1).replace(&lines(4..5), "");
+    insta::assert_snapshot!(check(Some(&state), &[&ownerless, &header(Some(&state), 1, 4)]), @r#"
+    valid seq 4 replayed 0
+    state.journal.old: warning crc_mismatch 1:1 (document) this line is damaged, and no change is missing (it is skipped)
+    "#);
+    insta::assert_snapshot!(check(Some(&state_after(3, 1)), &[&ownerless, &header(None, 1, 4)]), @r#"
+    invalid seq 3 replayed 0 refused: Damaged
+    state.journal.old: error journal_header 1:1 (document) the header of the journal is damaged (what is before it lacks 1 change made within 1.000 s; `shipote state recover` shows every way on)
+    "#);
     let folded = broken + &checkpoint(6, 1, &state);
     insta::assert_snapshot!(check(Some(&state), &[&folded]), @r#"
     valid seq 6 replayed 2
