@@ -32,7 +32,8 @@ pub struct Choice {
     /// Acknowledged changes that it lacks; none where it has all that are known of.
     pub loss: Option<Loss>,
     /// Whether the loss is known. It is not without a readable `state.json` and without a journal, where nothing tells
-    /// what else there was; nor where records wait for another `state.json` than the one that is there.
+    /// what else there was; nor where records wait for another `state.json` than the one that is there; nor with a
+    /// generation that no journal knows.
     pub certain: bool,
     /// The state itself.
     #[serde(skip)]
@@ -79,6 +80,11 @@ pub fn explain(checkpoint: Option<&[u8]>, generations: &[(&str, &[u8])], journal
         (Some(bytes), Some((_, state))) if is_readable => !is_contested(state, bytes, &scans),
         _ => first.is_some(),
     };
+    // A generation that no journal knows may be another one than it was.
+    let is_strange = |name: Option<&str>| {
+        let generation = generations.iter().find(|(known, _)| Some(*known) == name);
+        generation.is_some_and(|(_, bytes)| !know(&scans, Digest::of(bytes)))
+    };
     let lineage = first.map(|header| &header.lineage);
     // Numbers of another line of states say nothing about this one.
     let own = |state: &ShipoteSnapshot| lineage.is_none_or(|lineage| state.lineage == *lineage);
@@ -86,6 +92,7 @@ pub fn explain(checkpoint: Option<&[u8]>, generations: &[(&str, &[u8])], journal
     let mut choices = Vec::new();
     for (file, state) in bases {
         let belongs = own(&state);
+        let certain = certain && !is_strange(file);
         let name = |way| Named { way, file: file.map(String::from), certain };
         if !belongs {
             choices.push(alone(name(Way::Alone), state, None));

@@ -129,6 +129,24 @@ fn every_way_on_says_what_it_loses() {
     insta::assert_snapshot!(serde_json::to_string(&explain(None, &generations, &[new.as_bytes()])[0]).unwrap(), @r#"{"way":"skip","file":"state.json.1","records":2,"seq":6,"at_ms":6000,"counts":{"workspaces":1,"saved_pipelines":0,"live_pipelines":0,"commands":1,"held":0},"loss":{"changes":2,"from_seq":3,"to_seq":4,"from_ms":2000,"to_ms":1004},"certain":true}"#);
 }
 
+/// With `state.json` gone, a generation and the journals may have everything; one bit of the generation that is another
+/// one may not go unnoticed then.
+#[test]
+fn a_generation_that_was_changed_is_never_taken_unasked() {
+    let first = state_after(2, 1);
+    let old = header(Some(&first), 1, 2) + &line(3, five()[2].clone()) + &line(4, five()[3].clone());
+    let new = header(Some(&first), 1, 4) + &line(5, five()[4].clone());
+    let journals = [old.as_bytes(), new.as_bytes()];
+    let choices = explain(Some(b"{"), &[("state.json.1", first.as_bytes())], &journals);
+    assert!(choices[0].is_complete());
+    for bit in 0..first.len() * 8 {
+        let mut changed = first.clone().into_bytes();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let choices = explain(Some(b"{"), &[("state.json.1", &changed)], &journals);
+        assert!(!choices.iter().any(Choice::is_complete), "{bit}: {}", ways(&choices));
+    }
+}
+
 #[test]
 fn what_is_skipped_costs_only_itself() {
     let text = journal_of(&five());
