@@ -3,6 +3,7 @@
 extern crate std;
 
 mod damage;
+mod exhaustive;
 mod frozen;
 mod journal;
 mod loading;
