@@ -377,7 +377,8 @@ fn every_stretch_of_a_journal_that_comes_back_as_zeros_is_damage_or_a_tail() {
             // Damage is known by a whole line behind it that says it was durable. The line that the zeros end in is not
             // whole, unless they end with its line feed.
             let last = line_of(text.as_bytes(), end - 1);
-            let is_seen = last < text.matches('\n').count() && said_by_later(&text, last) >= first as u64 + 1;
+            let missing = first as u64 + 1;
+            let is_seen = last < text.matches('\n').count() && said_by_later(&text, last) >= missing;
             assert_eq!(loaded.refusal, is_seen.then_some(Refusal::Damaged), "{what}");
         }
     }

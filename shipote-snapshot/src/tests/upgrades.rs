@@ -4,6 +4,8 @@ use super::fixture;
 use super::std::format;
 use super::std::string::{String, ToString};
 use super::std::vec::Vec;
+use shipote_card::Severity;
+
 use crate::upgrade::{AnyState, Notes, Origin};
 use crate::wire::{Style, Wire};
 use crate::{
@@ -66,28 +68,40 @@ fn an_upgraded_state_is_written_like_this() {
     "#);
 }
 
+/// Checks that a file of `version`, taken through a file of each later version, arrives where it does at once.
+pub(super) fn check_steps(version: u64, file: &[u8]) {
+    let direct = AnyState::parse(version, file).unwrap().newest(file, None);
+    let timestamp_ms = read(file).snapshot.unwrap().timestamp_ms;
+    let mut state = AnyState::parse(version, file).unwrap();
+    for _ in version..5 {
+        state = state.step(&Origin::new(file, timestamp_ms, None), &mut Notes::default());
+        let mut text = String::new();
+        let step = match &state {
+            AnyState::V1(state) => (1, state.write(&mut text, Style::Camel)),
+            AnyState::V2(state) => (2, state.write(&mut text, Style::Camel)),
+            AnyState::V3(state) => (3, state.write(&mut text, Style::Camel)),
+            AnyState::V4(state) => (4, state.write(&mut text, Style::Camel)),
+            AnyState::V5(state) => (5, state.write(&mut text, Style::Snake)),
+        };
+        // What a step makes is a file of that version, with nothing wrong in it.
+        let told = read(text.as_bytes()).problems;
+        assert!(
+            told.iter().all(|problem| problem.severity == Severity::Note),
+            "version {}: {told:?}",
+            step.0
+        );
+        state = AnyState::parse(step.0, text.as_bytes()).unwrap();
+    }
+    let stepwise = state.newest(b"", None);
+    assert_eq!((stepwise.state, stepwise.lineage), (direct.state, direct.lineage), "version {version}");
+}
+
 #[test]
 fn one_step_after_the_other_is_the_same_as_all_at_once() {
     for version in 1..=4 {
-        let file = fixture(&format!("v{version}-full.json"));
-        let direct = AnyState::parse(version, &file).unwrap().newest(&file, None);
-        let mut state = AnyState::parse(version, &file).unwrap();
-        for _ in version..5 {
-            let timestamp_ms = read(&file).snapshot.unwrap().timestamp_ms;
-            state = state.step(&Origin::new(&file, timestamp_ms, None), &mut Notes::default());
-            // Each step could as well go through a file of that version.
-            let mut text = String::new();
-            let step = match &state {
-                AnyState::V1(state) => (1, state.write(&mut text, Style::Camel)),
-                AnyState::V2(state) => (2, state.write(&mut text, Style::Camel)),
-                AnyState::V3(state) => (3, state.write(&mut text, Style::Camel)),
-                AnyState::V4(state) => (4, state.write(&mut text, Style::Camel)),
-                AnyState::V5(state) => (5, state.write(&mut text, Style::Snake)),
-            };
-            state = AnyState::parse(step.0, text.as_bytes()).unwrap();
+        for size in ["minimal", "full"] {
+            check_steps(version, &fixture(&format!("v{version}-{size}.json")));
         }
-        let stepwise = state.newest(b"", None);
-        assert_eq!((stepwise.state, stepwise.lineage), (direct.state, direct.lineage), "version {version}");
     }
 }
 
