@@ -102,7 +102,7 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
     if is_held {
         tracing::error!(
             "{} starts in a row did not live through what they started again, so nothing is started again now: \
-             shipote start NAME starts it, shipote daemon restart tries all of it once more",
+             shipote start NAME starts it, and the next start tries all of it once more",
             starts::MOST
         );
     }
