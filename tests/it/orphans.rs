@@ -193,6 +193,28 @@ fn a_workspace_that_nothing_could_hold_is_refused() {
     assert_eq!(shipote.marked(), []);
 }
 
+/// Without a pid namespace a process can stop its ws-init by a signal. It gains nothing: that ends the workspace.
+#[test]
+fn a_stopped_init_is_ended_with_its_processes() {
+    if !has(Need::Cgroup) {
+        return;
+    }
+    let mut shipote = Shipote::new(PAYLOAD);
+    shipote.daemon_start();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote
+        .up(&format!(
+            "[workspace]\nlabel = \"open\"\nnamespaces = {{ pid = false }}\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\n"
+        ))
+        .ok();
+    let running = shipote.running("c");
+    let _ = shipote.run(&["exec", "open", "--", "sh", "-c", "kill -STOP $PPID"]);
+    until("the end of what the stopped ws-init held", || (!running.is_alive()).then_some(()));
+    shipote.run(&["ws", "rm", "open"]).ok();
+    assert_eq!(shipote.daemon_term().code(), Some(0));
+    shipote.assert_no_orphans();
+}
+
 /// A single command that is stopped takes what it forked away along; its neighbours live on.
 #[test]
 fn stopping_one_command_ends_what_it_forked_away_and_nothing_else() {

@@ -111,11 +111,16 @@ impl HostAbilities {
                 found: found("mount", wanted.mount),
             });
         }
+        let (enforced, reason) = match (granted.mount, granted.pid || user_namespace) {
+            (true, true) => ("out of reach", ""),
+            (true, false) => ("out of reach", "a signal can stop its ws-init, and the workspace ends then"),
+            (false, _) => ("within reach", "no mount namespace covers it"),
+        };
         effective.push(Effective {
             layer: "keeper".to_string(),
             requested: "out of reach".to_string(),
-            enforced: if granted.mount { "out of reach" } else { "within reach" }.to_string(),
-            reason: if granted.mount { String::new() } else { "no mount namespace covers it".to_string() },
+            enforced: enforced.to_string(),
+            reason: reason.to_string(),
         });
         effective.push(Effective {
             layer: "containment".to_string(),
@@ -150,6 +155,15 @@ mod tests {
         let plan = host.plan(Namespaces::default(), Containment::Required).unwrap();
         assert!(!plan.user_namespace && plan.cgroup && !plan.nest_groups);
         insta::assert_snapshot!(enforced(&plan), @"pid_namespace=own mount_namespace=own ipc_namespace=own uts_namespace=own cgroup_namespace=own cgroup=own keeper=out of reach containment=pid_namespace");
+    }
+
+    #[test]
+    fn what_a_signal_can_do_without_a_pid_namespace_is_told() {
+        let host = HostAbilities { privileged: true, ..HostAbilities::default() };
+        let wanted = Namespaces { pid: false, ..Namespaces::default() };
+        let plan = host.plan(wanted, Containment::Required).unwrap();
+        let keeper = plan.effective.iter().find(|layer| layer.layer == "keeper").unwrap();
+        assert_eq!(keeper.reason, "a signal can stop its ws-init, and the workspace ends then");
     }
 
     #[test]

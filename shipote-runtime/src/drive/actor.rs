@@ -142,7 +142,12 @@ impl Actor {
                 },
                 Some(message) = inbox.recv() => self.on_internal(message, &body).await,
                 () = sleep_until(due) => self.on_time(&body).await,
-                _ = sampling.tick() => self.sample(&body),
+                _ = sampling.tick() => {
+                    self.sample(&body);
+                    if body.kill_stopped_init() {
+                        tracing::error!(workspace = %self.origin.id, "ws-init was stopped by a signal, and is killed");
+                    }
+                }
             }
         }
         self.sample(&body);

@@ -58,6 +58,13 @@ pub fn process(pid: i32) -> Option<ProcessCounters> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Returns whether a process was stopped by a signal (state `T`, proc_pid_stat(5)); a debugger's stop is none.
+#[must_use]
+pub fn is_stopped(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+}
+
 /// Reads the most memory that a process has had since it executed its program (`VmHWM`, proc_pid_status(5)), in
 /// bytes; none where it has ended.
 #[must_use]

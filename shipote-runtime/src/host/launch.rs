@@ -73,6 +73,9 @@ pub(super) fn abilities(found: probe::Found, cgroup_missing: Option<&String>) ->
     }
 }
 
+/// Longest time that ws-init takes to end when its daemon is gone.
+const INIT_ENDS: Duration = Duration::from_secs(1);
+
 /// Makes workspaces live: starts their ws-init, which starts payloads.
 #[derive(Debug)]
 pub struct Incarnator {
@@ -234,12 +237,26 @@ impl Body {
         let InitLink { socket, init } = self.link;
         // The end of the socket is what ws-init ends on; the kernel ends its pid namespace before its pidfd tells.
         drop(socket);
-        if let Some(init) = init {
+        if let Some(init) = init
+            && tokio::time::timeout(INIT_ENDS, ended(&init)).await.is_err()
+        {
+            tracing::error!("ws-init does not end by itself, and is killed");
+            // Gone meanwhile.
+            let _ = sys::pidfd_send_signal(init.get_ref().as_fd(), libc::SIGKILL);
             ended(&init).await;
         }
         if let Some(cgroup) = self.cgroup {
             end_cgroup(cgroup).await;
         }
+    }
+
+    /// Kills ws-init if a signal has stopped it. Without a pid namespace a process of the same user can do that, and
+    /// nothing would end the workspace any more. Tells whether it did.
+    #[must_use]
+    pub fn kill_stopped_init(&self) -> bool {
+        let Some(init) = &self.link.init else { return false };
+        self.init_pid().is_some_and(super::counters::is_stopped)
+            && sys::pidfd_send_signal(init.get_ref().as_fd(), libc::SIGKILL).is_ok()
     }
 
     /// Returns the pid of ws-init as the daemon numbers it.
