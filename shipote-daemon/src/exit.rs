@@ -269,6 +269,7 @@ impl Failure {
             ("exec", NOT_EXECUTABLE) => {
                 "it must be a file with permission to execute, and a script needs its #! line"
             }
+            ("descriptors", _) => "split the pipeline in two, or look at fewer of its edges",
             ("cwd", _) => "--cwd, or `cwd` in the card, names another directory",
             _ => "shipote doctor tells what this host can do",
         };
@@ -327,6 +328,10 @@ pub fn launch_text(failure: &LaunchFailure) -> String {
     let object = if failure.object.is_empty() { String::new() } else { format!(" {}", failure.object) };
     match (failure.step.as_str(), errno) {
         ("exec", nix::errno::Errno::ENOENT) => format!("program not found:{object}"),
+        ("descriptors", nix::errno::Errno::E2BIG) => {
+            "it has too many streams to start as a whole: 253 descriptors go to a workspace at once"
+                .to_owned()
+        }
         (step, nix::errno::Errno::UnknownErrno) => format!("{step}{object} failed"),
         (step, errno) => format!("{step}{object}: {} ({errno:?})", errno.desc().to_lowercase()),
     }

@@ -488,3 +488,19 @@ fn content_that_is_not_what_was_declared_is_told() {
     let edge = shown(&shipote)["edges"][0].clone();
     assert_eq!((&edge["mismatch"], &edge["declared"]), (&true.into(), &"text/csv".into()), "{edge}");
 }
+
+#[test]
+fn a_pipeline_with_more_streams_than_one_start_takes_says_so() {
+    let shipote = served();
+    let nodes: String =
+        (0..300).map(|number| format!("{{ label = \"n{number}\", run = [\"cat\"] }},\n")).collect();
+    let card = format!(
+        "[workspace]\nlabel = \"w\"\n[[pipelines]]\nlabel = \"long\"\nchain = true\nnodes = [\n{nodes}]\n"
+    );
+    let output = shipote.up(&card);
+    assert_ne!(output.code, 0, "{output}");
+    assert!(
+        output.stderr.contains("too many streams") && output.stderr.contains("split the pipeline"),
+        "{output}"
+    );
+}
