@@ -414,3 +414,42 @@ fn a_reader_that_has_enough_ends_the_command() {
     assert_eq!(output.status.code(), Some(141));
     until("the command's end", || shipote.marked().is_empty().then_some(()));
 }
+
+#[test]
+fn a_log_is_followed_through_a_flood_and_after_it() {
+    let shipote = served();
+    shipote
+        .up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"flood\"\nshell = \"sleep 1; seq -f '%.0f and what else is written in a line of a flood' 600000; sleep 1; echo LATE; sleep 600\"\n")
+        .ok();
+    let follower = shipote.attach(&["logs", "-f", "w/flood"]);
+    until("the line after the flood", || follower.stdout().contains("LATE").then_some(()));
+    let text = follower.stdout();
+    let numbers = text.lines().filter_map(|line| line.split(' ').next()?.parse::<u32>().ok());
+    // What is not there is told, once for each hole; what is there is in order.
+    let holes = numbers.clone().zip(numbers.clone().skip(1)).filter(|(one, next)| *next != one + 1).count();
+    assert!(numbers.clone().is_sorted(), "out of order");
+    let told = text
+        .lines()
+        .filter(|line| line.contains("may be missing here") || line.contains("lines lost"))
+        .count();
+    assert!(holes <= told, "{holes} holes, {told} told");
+    assert!(numbers.count() > 1_000);
+}
+
+#[test]
+fn logs_of_a_node_and_of_a_command_with_a_dot_are_two() {
+    let shipote = served();
+    shipote
+        .up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"p.y\"\nshell = \"echo of the command\"\n[[pipelines]]\nlabel = \"p\"\nedges = []\nnodes = [{ label = \"x\", shell = \"echo of x >&2\" }, { label = \"y\", shell = \"echo of y >&2\" }]\n")
+        .ok();
+    until("three lines", || {
+        let text = shipote.run(&["logs", "w"]).ok().text();
+        ["p.y | of the command", "p/x | of x", "p/y | of y"]
+            .iter()
+            .all(|line| text.contains(line))
+            .then_some(())
+    });
+    let of_pipeline = shipote.run(&["logs", "w/p"]).ok().text();
+    assert!(!of_pipeline.contains("of the command") && of_pipeline.contains("of y"), "{of_pipeline}");
+    assert!(shipote.run(&["logs", "w/p.y"]).ok().text().contains("of the command"));
+}

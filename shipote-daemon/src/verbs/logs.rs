@@ -1,6 +1,6 @@
 //! `logs`: what commands and nodes wrote, from the files of the state directory; no daemon is needed.
 //!
-//! A file is `logs/<workspace id>/<label path with dots>.log`, the older half `.log.1`; a line is
+//! A file is `logs/<workspace id>/<label path with commas>.log`, the older half `.log.1`; a line is
 //! `<unix ms> <o|e|n> text`.
 
 use std::fs::{self, File};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::json;
 use shipote_card::Span;
 use shipote_runtime::decide::names::Named;
+use shipote_runtime::host::logs::SEPARATOR;
 use shipote_runtime::view::{CommandView, PipelineView, WorkspaceView};
 
 use super::{Context, Done};
@@ -38,18 +39,18 @@ struct Line {
 #[derive(Debug)]
 struct Target {
     dir: PathBuf,
-    /// The part below the workspace, with dots; empty for all of it.
-    stem: String,
+    /// The label path below the workspace; empty for all of it.
+    path: String,
 }
 
 impl Target {
-    /// Returns the label of a file that belongs to the target.
+    /// Returns the label path of a file that belongs to the target.
     fn label(&self, file_name: &str) -> Option<String> {
-        let stem = file_name.strip_suffix(".log")?;
-        let is_meant = self.stem.is_empty()
-            || stem == self.stem
-            || stem.strip_prefix(&self.stem).is_some_and(|rest| rest.starts_with('.'));
-        is_meant.then(|| stem.to_owned())
+        let label = file_name.strip_suffix(".log")?.replace(SEPARATOR, "/");
+        let is_meant = self.path.is_empty()
+            || label == self.path
+            || label.strip_prefix(&self.path).is_some_and(|rest| rest.starts_with('/'));
+        is_meant.then_some(label)
     }
 
     fn files(&self) -> Result<Vec<(String, PathBuf)>, Failure> {
@@ -81,12 +82,12 @@ pub async fn logs(context: &Context, args: &Logs) -> Done {
     let since = args.since.as_deref().map(|text| moment_of(text, now_ms())).transpose()?;
     let target = target(context, &args.name).await?;
     let files = target.files()?;
-    if files.is_empty() && !target.stem.is_empty() && !args.follow {
+    if files.is_empty() && !target.path.is_empty() && !args.follow {
         return Err(Failure::new(Code::NotFound, format!("nothing was logged for {}", args.name)).hint(
             "what a foreground shipote up prints is not logged as well; shipote ps -a lists the names",
         ));
     }
-    let labelled = files.len() > 1 || target.stem.is_empty();
+    let labelled = files.len() > 1 || target.path.is_empty();
     let mut tails: Vec<Tail> = Vec::new();
     let mut lines = Vec::new();
     for (label, path) in files {
@@ -109,6 +110,8 @@ pub async fn logs(context: &Context, args: &Logs) -> Done {
     if args.follow { follow(context, &target, tails, labelled).await } else { Ok(0) }
 }
 
+/// Lines in one look that tell of a writer to be kept up with.
+const BUSY: usize = 1_000;
 /// Looks at an empty place before it is asked whether its workspace is still there.
 const PATIENCE: u32 = 10;
 
@@ -116,8 +119,12 @@ const PATIENCE: u32 = 10;
 async fn follow(context: &Context, target: &Target, mut tails: Vec<Tail>, labelled: bool) -> Done {
     let mut was_there = target.dir.is_dir();
     let mut looks = 0;
+    let mut is_behind = false;
     loop {
-        tokio::time::sleep(POLL).await;
+        // Whoever has just found something may have more to catch up with.
+        if !std::mem::take(&mut is_behind) {
+            tokio::time::sleep(POLL).await;
+        }
         if target.dir.is_dir() {
             was_there = true;
         } else {
@@ -137,6 +144,7 @@ async fn follow(context: &Context, target: &Target, mut tails: Vec<Tail>, labell
             lines.extend(tail.read_new().map_err(|error| Failure::file("read", &tail.path, &error))?);
         }
         lines.sort_by_key(|line| line.at_ms);
+        is_behind = lines.len() > BUSY;
         print(context, &lines, labelled || tails.len() > 1)?;
     }
 }
@@ -214,24 +222,21 @@ fn parse_line(bytes: &[u8], label: &str) -> Option<Line> {
 struct Tail {
     label: String,
     path: PathBuf,
-    /// Inode of the file that was read, and how far.
-    read: Option<(u64, u64)>,
+    /// The file that is being read, and how far. It is held open: no other file gets its inode meanwhile, and it can be
+    /// read to its end wherever it is moved to.
+    reading: Option<(File, u64)>,
 }
 
 impl Tail {
     const fn new(label: String, path: PathBuf) -> Self {
-        Self { label, path, read: None }
-    }
-
-    fn older(&self) -> PathBuf {
-        self.path.with_extension("log.1")
+        Self { label, path, reading: None }
     }
 
     /// Reads the older half, then the present file.
     fn read_all(&mut self) -> io::Result<Vec<Line>> {
         let mut lines = Vec::new();
-        if let Some(file) = open(&self.older())? {
-            lines.extend(self.read_from(file, 0)?.0);
+        if let Some(file) = open(&self.path.with_extension("log.1"))? {
+            lines.extend(self.read_from(&file, 0)?.0);
         }
         lines.extend(self.read_new()?);
         Ok(lines)
@@ -239,30 +244,45 @@ impl Tail {
 
     /// Reads what was written since the last time.
     fn read_new(&mut self) -> io::Result<Vec<Line>> {
-        let Some(file) = open(&self.path)? else { return Ok(Vec::new()) };
-        let ino = file.metadata()?.ino();
+        let present = open(&self.path)?;
         let mut lines = Vec::new();
-        let start = match self.read {
-            Some((known, offset)) if known == ino => offset,
-            Some((known, offset)) => {
-                // The file was renamed: its last lines come first.
-                if let Some(older) = open(&self.older())?
-                    && older.metadata()?.ino() == known
-                {
-                    lines.extend(self.read_from(older, offset)?.0);
-                }
-                0
+        if let Some((file, offset)) = self.reading.take() {
+            let (new, end) = self.read_from(&file, offset)?;
+            lines.extend(new);
+            let (Some(present), ino) = (&present, file.metadata()?.ino()) else {
+                // Renamed, and nothing was written since.
+                self.reading = Some((file, end));
+                return Ok(lines);
+            };
+            if present.metadata()?.ino() == ino {
+                self.reading = Some((file, end));
+                return Ok(lines);
             }
-            None => 0,
-        };
-        let (new, end) = self.read_from(file, start)?;
-        lines.extend(new);
-        self.read = Some((ino, end));
+            lines.extend(self.read_between(ino)?);
+        }
+        if let Some(present) = present {
+            let (new, end) = self.read_from(&present, 0)?;
+            lines.extend(new);
+            self.reading = Some((present, end));
+        }
         Ok(lines)
     }
 
+    /// Reads a file that came after the one with inode `read` and was renamed, too. There may have been more of them.
+    fn read_between(&self, read: u64) -> io::Result<Vec<Line>> {
+        let Some(older) = open(&self.path.with_extension("log.1"))? else { return Ok(Vec::new()) };
+        if older.metadata()?.ino() == read {
+            return Ok(Vec::new());
+        }
+        let (lines, _) = self.read_from(&older, 0)?;
+        let at_ms = lines.first().map_or_else(now_ms, |line| line.at_ms);
+        let text = b"lines may be missing here: they came faster than they were read".to_vec();
+        let notice = Line { at_ms, stream: 'n', label: self.label.clone(), text };
+        Ok(std::iter::once(notice).chain(lines).collect())
+    }
+
     /// Reads whole lines from an offset on, and returns where the last of them ends.
-    fn read_from(&self, mut file: File, start: u64) -> io::Result<(Vec<Line>, u64)> {
+    fn read_from(&self, mut file: &File, start: u64) -> io::Result<(Vec<Line>, u64)> {
         file.seek(SeekFrom::Start(start))?;
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut lines = Vec::new();
@@ -305,7 +325,7 @@ async fn target(context: &Context, name: &str) -> Result<Target, Failure> {
     let logs = state_dir.join("logs");
     let (workspace, rest) = name.split_once('/').unwrap_or((name, ""));
     match find("workspace", &all, workspace) {
-        Ok(at) => Ok(Target { dir: logs.join(&all[at].id), stem: rest.replace('/', ".") }),
+        Ok(at) => Ok(Target { dir: logs.join(&all[at].id), path: rest.to_owned() }),
         Err(failure) if failure.code == Code::NotFound && rest.is_empty() => {
             unit(context, name, &logs).await?.ok_or(failure)
         }
@@ -329,7 +349,7 @@ async fn unit(context: &Context, name: &str, logs: &Path) -> Result<Option<Targe
         .collect();
     let all: Vec<Named> = rows.iter().map(|(named, _)| named.clone()).collect();
     match find("workspace, command or pipeline", &all, name) {
-        Ok(at) => Ok(Some(Target { dir: logs.join(&rows[at].1), stem: all[at].label.clone() })),
+        Ok(at) => Ok(Some(Target { dir: logs.join(&rows[at].1), path: all[at].label.clone() })),
         Err(failure) if failure.code == Code::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
@@ -352,9 +372,10 @@ mod tests {
 
     #[test]
     fn a_pipeline_means_its_nodes_and_not_a_longer_name() {
-        let target = Target { dir: PathBuf::new(), stem: "top".to_owned() };
+        let target = Target { dir: PathBuf::new(), path: "top".to_owned() };
         assert_eq!(target.label("top.log").as_deref(), Some("top"));
-        assert_eq!(target.label("top.sort.log").as_deref(), Some("top.sort"));
+        assert_eq!(target.label("top,sort.log").as_deref(), Some("top/sort"));
+        assert_eq!(target.label("top.sort.log"), None);
         assert_eq!(target.label("topmost.log"), None);
         assert_eq!(target.label("top.log.1"), None);
     }
@@ -388,7 +409,19 @@ mod tests {
         write("4 o four\n");
         assert_eq!(texts(tail.read_new().unwrap()), "two,three,four");
         assert_eq!(texts(tail.read_new().unwrap()), "");
-        assert_eq!(texts(Tail::new("web".to_owned(), path).read_all().unwrap()), "one,two,three,four");
+        // Renamed twice between two looks.
+        write("5 o five\n");
+        fs::rename(&path, dir.join("web.log.1")).unwrap();
+        write("6 o six\n");
+        fs::rename(&path, dir.join("web.log.1")).unwrap();
+        write("7 o seven\n");
+        let told = texts(tail.read_new().unwrap());
+        assert_eq!(told, "five,lines may be missing here: they came faster than they were read,six,seven");
+        fs::rename(&path, dir.join("web.log.1")).unwrap();
+        assert_eq!(texts(tail.read_new().unwrap()), "");
+        write("8 o eight\n");
+        assert_eq!(texts(tail.read_new().unwrap()), "eight");
+        assert_eq!(texts(Tail::new("web".to_owned(), path).read_all().unwrap()), "seven,eight");
         fs::remove_dir_all(&dir).unwrap();
     }
 

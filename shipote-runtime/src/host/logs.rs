@@ -100,10 +100,13 @@ impl Logs {
     }
 }
 
-/// Returns the log file of a process; `/` in its label becomes `.`.
+/// What stands for the `/` of a label path in the name of its log: no label has it.
+pub const SEPARATOR: char = ',';
+
+/// Returns the log file of a process.
 #[must_use]
 pub fn log_path(dir: &Path, workspace: &str, label: &str) -> PathBuf {
-    dir.join(workspace).join(format!("{}.log", label.replace('/', ".")))
+    dir.join(workspace).join(format!("{}.log", label.replace('/', &SEPARATOR.to_string())))
 }
 
 /// Writes the lines of one stream.
@@ -255,12 +258,12 @@ mod tests {
         writer.end(LogStream::Stdout);
         writer.notice("ended");
         logs.flush();
-        let text = fs::read_to_string(dir.path().join("W/p.n.log")).unwrap();
+        let text = fs::read_to_string(dir.path().join("W/p,n.log")).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
         assert_eq!(lines, ["o one", "o two", "o three", "n ended"]);
         writer.bytes(LogStream::Stderr, &vec![b'x'; ROTATE_BYTES as usize + 1]);
         writer.notice("after");
         logs.flush();
-        assert!(dir.path().join("W/p.n.log.1").exists());
+        assert!(dir.path().join("W/p,n.log.1").exists());
     }
 }
