@@ -325,6 +325,25 @@ fn an_old_journal_is_missed_where_its_records_are_and_only_there() {
 }
 
 #[test]
+fn a_journal_that_is_all_folded_in_can_be_damaged_anywhere() {
+    let chain = Chain::new();
+    // A fold without changes beside it holds the record that tells of it, too.
+    let state = ShipoteSnapshot { serial: 2, journal_seq: 5, ..fold(&chain.changes[..4]) };
+    let text = render(&state);
+    let journal = chain.header.clone() + &chain.records[..2].concat() + &checkpoint(5, 2, &text);
+    let last = line_of(journal.as_bytes(), journal.len() - 2);
+    for bit in 0..journal.len() * 8 {
+        let loaded = load(Some(text.as_bytes()), &[&flipped(journal.as_bytes(), bit)]);
+        let line = line_of(journal.as_bytes(), bit / 8);
+        assert_eq!((loaded.refusal, loaded.snapshot.as_ref()), (None, Some(&state)), "{bit}");
+        // Without that record, no journal knows the file; it is a later one, and taken.
+        assert_eq!((loaded.edited, loaded.tail == Tail::Clean), (line == last, line != last), "{bit}");
+        assert_eq!(loaded.report.verdict, Verdict::Valid, "{bit}");
+        assert!(!loaded.report.problems.is_empty(), "{bit}");
+    }
+}
+
+#[test]
 fn lines_that_are_gone_doubled_or_exchanged_are_never_passed_over() {
     let chain = Chain::new();
     let lines: Vec<&str> =
