@@ -154,6 +154,16 @@ bridge_choice!(v5::Desired => domain::Desired { Running, Stopped });
 bridge_struct!(v5::Counters => domain::Counters { restarts, next_at_ms, last_exit });
 bridge_struct!(v5::LastExit => domain::LastExit { at_ms, code, signal });
 
+impl Bridge<Vec<domain::PersistedStats>> for v5::Samples {
+    fn lift(self) -> Vec<domain::PersistedStats> {
+        self.0.lift()
+    }
+
+    fn lower(value: Vec<domain::PersistedStats>) -> Self {
+        Self(Bridge::lower(value))
+    }
+}
+
 impl Bridge<card::Span> for quantity::Span {
     fn lift(self) -> card::Span {
         card::Span::from_millis(self.0)

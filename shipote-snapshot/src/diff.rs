@@ -101,7 +101,7 @@ fn entities(snapshot: &ShipoteSnapshot, options: DiffOptions) -> Entities {
     for entry in &snapshot.workspaces {
         let mut wire = v5::WorkspaceEntry::lower(entry.clone());
         if !options.stats_history {
-            wire.stats_history.clear();
+            wire.stats_history.0.clear();
         }
         let named = (entry.spec.label.clone(), value(&wire));
         entities.insert((Collection::Workspaces, entry.id.to_string()), named);

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -58,6 +59,10 @@ pub(crate) fn check(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
                 related: None,
             });
         }
+    }
+    if outline.saved.is_empty() && outline.live.is_empty() && outline.commands.is_empty() {
+        // Nothing names a workspace: it need not be known which there are.
+        return;
     }
     let known = Known::of(&outline.workspaces);
     for (index, saved) in outline.saved.iter().enumerate() {
@@ -273,12 +278,20 @@ fn check_labelled(
 }
 
 fn ids_stand_once(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
-    let mut first: BTreeMap<String, (Collection, usize)> = BTreeMap::new();
-    let mut seen = |collection: Collection, index: usize, id: &Option<String>| {
+    let is_alone = outline.live.is_empty() && outline.commands.is_empty();
+    if is_alone && outline.workspaces.is_sorted_by(|one, next| one.id.is_some() && one.id < next.id) {
+        // As they are made, each later than the one before: none stands twice.
+        return;
+    }
+    let mut first: BTreeMap<&str, (Collection, usize)> = BTreeMap::new();
+    let mut seen = |collection: Collection, index: usize, id| {
         let Some(id) = id else { return false };
-        let Some(&(other, at)) = first.get(id) else {
-            first.insert(id.clone(), (collection, index));
-            return false;
+        let (other, at) = match first.entry(id) {
+            Entry::Occupied(before) => *before.get(),
+            Entry::Vacant(free) => {
+                free.insert((collection, index));
+                return false;
+            }
         };
         tell(Breach {
             severity: Severity::Error,
@@ -290,14 +303,14 @@ fn ids_stand_once(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
         });
         true
     };
-    for (index, workspace) in outline.workspaces.iter_mut().enumerate() {
-        workspace.bad |= seen(Collection::Workspaces, index, &workspace.id);
+    for (index, WorkspaceOutline { id, bad, .. }) in outline.workspaces.iter_mut().enumerate() {
+        *bad |= seen(Collection::Workspaces, index, id.as_deref());
     }
     for (index, live) in outline.live.iter().enumerate() {
-        seen(Collection::LivePipelines, index, &live.id);
+        seen(Collection::LivePipelines, index, live.id.as_deref());
     }
     for (index, command) in outline.commands.iter().enumerate() {
-        seen(Collection::Commands, index, &command.id);
+        seen(Collection::Commands, index, command.id.as_deref());
     }
 }
 

@@ -3,11 +3,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use shipote_card::{CommandId, PipelineId, WorkspaceId};
 
-use crate::domain::Lineage;
+use crate::domain::{Lineage, WRITTEN_SAMPLES};
 use crate::upgrade::{Notes, Origin};
+use crate::wire::{Kind, Style, Wire};
 use crate::{v1, v2, v3, v4};
 
 wire_struct! {
@@ -85,7 +88,7 @@ fn workspace(v4::WorkspaceEntry { id, spec, stats_history }: v4::WorkspaceEntry)
         id,
         spec,
         expires_at_ms: None,
-        stats_history: stats_history.into_iter().map(sample).collect(),
+        stats_history: Samples(stats_history.into_iter().map(sample).collect()),
     }
 }
 
@@ -99,7 +102,7 @@ wire_struct! {
         /// When its ttl ends, in milliseconds since the Unix epoch; null before the first start or without ttl.
         expires_at_ms: Option<u64> = None,
         /// What it cost, oldest first; at most 16 are written.
-        stats_history: Vec<PersistedStats> = Vec::new(),
+        stats_history: Samples = Samples(Vec::new()),
     }
 }
 
@@ -196,5 +199,43 @@ wire_struct! {
         code: Option<u8> = None,
         /// Number of the signal; null where it exited.
         signal: Option<u8> = None,
+    }
+}
+
+/// Samples of a workspace, oldest first. Room for as many as are written is made at once: to grow to it costs a tenth of
+/// what it takes to read a state.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Samples(pub(crate) Vec<PersistedStats>);
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SamplesVisitor;
+        impl<'de> Visitor<'de> for SamplesVisitor {
+            type Value = Samples;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Samples, A::Error> {
+                let mut samples = Vec::new();
+                while let Some(sample) = list.next_element()? {
+                    if samples.is_empty() {
+                        samples.reserve_exact(WRITTEN_SAMPLES);
+                    }
+                    samples.push(sample);
+                }
+                Ok(Samples(samples))
+            }
+        }
+        deserializer.deserialize_seq(SamplesVisitor)
+    }
+}
+
+impl Wire for Samples {
+    const KIND: Kind = <Vec<PersistedStats>>::KIND;
+
+    fn write(&self, out: &mut String, style: Style) {
+        self.0.write(out, style);
     }
 }
