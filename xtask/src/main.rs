@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task has to say goes to the terminal")]
 
+mod bench;
 mod crash;
 mod generate;
 mod program;
@@ -25,6 +26,8 @@ cargo xtask TASK
   tidy                 the rules that no compiler keeps: arrows between crates, purity, unsafe, names in docs
   crash [PART]         the crash matrix at full counts: kill, power, control, sweep; goes on where it stopped, in
                        parts of at most 8 minutes (crash report: the table so far)
+  bench state [PART]   what a durable change and a load cost, beside plain files, redb and SQLite, as ratios within one
+                       run: change, group, load, daemon (--output json: one document; --quick: rough figures)
   generate [--check]   writes docs/schema/*.json and docs/cli.md from the program; --check only compares
   help                 this page
 ";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["crash"] => crash::run(&root, None),
         ["crash", "report"] => crash::report(&root),
         ["crash", part @ ("kill" | "power" | "control" | "sweep")] => crash::run(&root, Some(part)),
+        ["bench", "state", ref words @ ..] => bench::state(&root, words),
         ["generate"] => generate::run(&root, generate::Mode::Write),
         ["generate", "--check"] => generate::run(&root, generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

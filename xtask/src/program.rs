@@ -24,13 +24,19 @@ pub fn run(command: &mut Command) -> Outcome {
 
 /// Runs `command`, hands each line of its standard output to `see`, and prints it.
 pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Outcome {
+    each_line(command, |line| {
+        see(line);
+        println!("{line}");
+    })
+}
+
+/// Runs `command`, and hands each line of its standard output to `see`.
+pub fn each_line(command: &mut Command, mut see: impl FnMut(&str)) -> Outcome {
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|error| format!("{}: {error}", name(command)))?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            let text = String::from_utf8_lossy(&text);
-            see(&text);
-            println!("{text}");
+            see(&String::from_utf8_lossy(&text));
         }
     }
     let status = child.wait().map_err(|error| format!("{}: {error}", name(command)))?;
