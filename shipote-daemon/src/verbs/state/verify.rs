@@ -107,7 +107,7 @@ fn verdict_text(files: &StateFiles, report: &Report, paint: Paint) -> String {
             ));
         }
     }
-    if let Some(samples) = &report.samples {
+    if let Some(samples) = report.samples.filter(|samples| samples.points > 0) {
         let when = match (samples.from_ms, samples.to_ms) {
             (Some(from), Some(to)) => format!(", {} to {}", moment(from), moment(to)),
             _ => String::new(),
