@@ -453,3 +453,79 @@ fn logs_of_a_node_and_of_a_command_with_a_dot_are_two() {
     assert!(!of_pipeline.contains("of the command") && of_pipeline.contains("of y"), "{of_pipeline}");
     assert!(shipote.run(&["logs", "w/p.y"]).ok().text().contains("of the command"));
 }
+
+#[test]
+fn what_runs_without_being_declared_has_a_name_and_leaves_nothing() {
+    let mut shipote = served();
+    let mark = shipote.mark().to_owned();
+    let hang = |shipote: &Shipote| -> String {
+        let name = shipote.run(&["run", "-d", "--", shipote.payload(), "hang", &mark]).ok().text();
+        name.split_whitespace().next().unwrap().to_owned()
+    };
+    let name = hang(&shipote);
+    until("the process", || (shipote.marked().len() == 1).then_some(()));
+    let workspace = name.split('/').next().unwrap().to_owned();
+    let waited = shipote.run(&["wait", &workspace, "--timeout", "300ms"]);
+    assert_eq!(waited.code, 6, "{waited}");
+    shipote.run(&["stop", &name]).ok();
+    assert_eq!(shipote.marked(), []);
+    until("the end of its workspace", || {
+        shipote.json(&["ws", "ls"]).as_array().unwrap().is_empty().then_some(())
+    });
+    // Killed by name, and gone by itself.
+    let name = hang(&shipote);
+    shipote.run(&["kill", &name]).ok();
+    shipote.run(&["run", "-d", "--", "true"]).ok();
+    until("no workspace", || shipote.json(&["ws", "ls"]).as_array().unwrap().is_empty().then_some(()));
+    assert_eq!(shipote.daemon_term().code(), Some(0));
+}
+
+#[test]
+fn a_run_that_somebody_else_stops_is_told_as_it_ended() {
+    let shipote = served();
+    for verb in ["stop", "down"] {
+        let run = shipote.attach(&["run", "--", shipote.payload(), "hang", shipote.mark()]);
+        until("the process", || (shipote.marked().len() == 1).then_some(()));
+        let list = shipote.json(&["ws", "ls"]);
+        let id = list[0]["id"].as_str().unwrap();
+        shipote.run(&[verb, id]).ok();
+        // 128 and SIGTERM.
+        run.end().exits(143);
+    }
+}
+
+#[test]
+fn a_signal_reaches_one_node_and_a_node_is_not_stopped_alone() {
+    let shipote = served();
+    shipote
+        .up("[workspace]\nlabel = \"w\"\n[[pipelines]]\nlabel = \"p\"\nedges = []\nnodes = [\n{ label = \"x\", shell = \"trap 'echo x >> got' USR1; while :; do sleep 0.05; done\" },\n{ label = \"y\", shell = \"trap 'echo y >> got' USR1; echo > ready; while :; do sleep 0.05; done\" }]\n")
+        .ok();
+    until("the trap", || shipote.work().join("ready").exists().then_some(()));
+    shipote.run(&["kill", "-s", "USR1", "w/p/y"]).ok();
+    let read = || std::fs::read_to_string(shipote.work().join("got")).unwrap_or_default();
+    until("the signal", || read().contains('y').then_some(()));
+    assert!(!read().contains('x'), "{}", read());
+    let refused = shipote.run(&["stop", "w/p/y"]).exits(5);
+    assert!(refused.stderr.contains("starts and stops with it"), "{refused}");
+    shipote.run(&["kill", "w/p/z"]).exits(3);
+}
+
+#[test]
+fn a_row_of_names_with_a_wrong_one_does_nothing() {
+    let shipote = served();
+    for label in ["a", "b"] {
+        shipote.run(&["ws", "create", "--label", label]).ok();
+    }
+    shipote.run(&["ws", "rm", "a", "nope", "b"]).exits(3);
+    assert_eq!(shipote.json(&["ws", "ls"]).as_array().unwrap().len(), 2);
+    shipote.run(&["ws", "rm", "a", "b"]).ok();
+    assert_eq!(shipote.json(&["ws", "ls"]).as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_card_of_a_workspace_alone_is_applied_and_followed_no_further() {
+    let shipote = served();
+    let card = shipote.file("card.toml", "[workspace]\nlabel = \"alone\"\n");
+    let output = shipote.run(&["up", card.to_str().unwrap()]).ok();
+    assert!(output.text().contains("alone") && output.text().contains("created"), "{output}");
+}

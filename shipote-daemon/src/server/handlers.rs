@@ -19,8 +19,8 @@ use super::App;
 use super::session::Attachable;
 use crate::exit::Failure;
 use crate::wire::{
-    API, ActedAnswer, ExecAnswer, ExecBody, ExecPlace, Opened, RemovedAnswer, RunBody, StatsAnswer, UpAnswer,
-    UpBody, VersionAnswer, WaitAnswer,
+    API, ActedAnswer, ExecAnswer, ExecBody, ExecPlace, MeansAnswer, Opened, RemovedAnswer, RunBody,
+    StatsAnswer, UpAnswer, UpBody, VersionAnswer, WaitAnswer,
 };
 
 type Answer = Result<Response, Failure>;
@@ -230,6 +230,11 @@ pub(super) async fn save(State(app): State<App>, Path(name): Path<String>, bytes
 pub(super) async fn remove_saved(State(app): State<App>, Path(name): Path<String>) -> Answer {
     app.manager.remove_saved_pipeline(&name).await?;
     json(RemovedAnswer { removed: name })
+}
+
+/// `GET /v1/units/{name}`.
+pub(super) async fn means(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    json(MeansAnswer { means: app.manager.means(&name).await? })
 }
 
 /// `POST /v1/units/{name}/start`.

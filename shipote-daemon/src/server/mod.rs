@@ -82,6 +82,7 @@ pub(crate) fn routes(app: App) -> Router {
             "/v1/saved/{name}",
             get(handlers::get_saved).put(handlers::save).delete(handlers::remove_saved),
         )
+        .route("/v1/units/{name}", get(handlers::means))
         .route("/v1/units/{name}/start", post(handlers::start))
         .route("/v1/units/{name}/stop", post(handlers::stop))
         .route("/v1/units/{name}/restart", post(handlers::restart))

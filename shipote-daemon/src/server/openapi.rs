@@ -75,6 +75,7 @@ const ROUTES: &[Route] =
         route("get", "/v1/saved/{name}", "Show a saved pipeline", "SavedPipeline"),
         route("put", "/v1/saved/{name}", "Save a pipeline", "SavedPipeline").body("PipelineSpec"),
         route("delete", "/v1/saved/{name}", "Forget a saved pipeline", "Removed"),
+        route("get", "/v1/units/{name}", "What a name means", "Means"),
         route("post", "/v1/units/{name}/start", "Start what is declared", "Acted").body("Caller"),
         route("post", "/v1/units/{name}/stop", "Stop with grace", "Acted"),
         route("post", "/v1/units/{name}/restart", "Stop, then start", "Acted").body("Caller"),
@@ -221,6 +222,7 @@ fn schemas() -> Value {
         "WorkspaceDetail": view(&[("workspace", "Workspace"), ("commands", "Commands"), ("pipelines", "Pipelines")]),
         "Stats": view(&[("workspace", "Workspace"), ("history", "array")]),
         "StatsOfAll": list("Stats"),
+        "Means": view(&[("means", "array")]),
         "Command": view(&[
             ("id", "string"), ("label", "string"), ("kind", "string"), ("workspace", "string"),
             ("workspace_id", "string"), ("phase", "string"), ("desired", "string"), ("pid", "integer|null"),

@@ -11,7 +11,7 @@ use crate::exit::{Code, Failure};
 use crate::render::quantity::now_ms;
 use crate::render::rows;
 use crate::render::stats::{self, History};
-use crate::wire::{ActedAnswer, RemovedAnswer, StatsAnswer, WaitAnswer, segment};
+use crate::wire::{ActedAnswer, MeansAnswer, RemovedAnswer, StatsAnswer, WaitAnswer, segment};
 
 /// Lists commands and nodes.
 pub async fn ps(context: &Context, args: &Ps) -> Done {
@@ -65,6 +65,7 @@ pub async fn stats(context: &Context, args: &Stats) -> Done {
 
 /// Starts, stops or restarts what the names mean.
 pub async fn units(context: &Context, verb: &str, names: &[String]) -> Done {
+    known(context, names).await?;
     let mut acted = Vec::new();
     for name in names {
         let path = format!("/v1/units/{}/{verb}", segment(name));
@@ -81,6 +82,16 @@ pub async fn units(context: &Context, verb: &str, names: &[String]) -> Done {
     tell_acted(context, acted)
 }
 
+/// Refuses a row of names before anything is done, where one of them means nothing.
+async fn known(context: &Context, names: &[String]) -> Result<(), Failure> {
+    if names.len() > 1 {
+        for name in names {
+            let _: MeansAnswer = context.client.get(&format!("/v1/units/{}", segment(name))).await?;
+        }
+    }
+    Ok(())
+}
+
 fn tell_acted(context: &Context, acted: Vec<String>) -> Done {
     context.out.result(&ActedAnswer { acted: acted.clone() }, || acted.join("\n"))?;
     Ok(0)
@@ -89,6 +100,7 @@ fn tell_acted(context: &Context, acted: Vec<String>) -> Done {
 /// Sends a signal.
 pub async fn kill(context: &Context, args: &Kill) -> Done {
     let signal = signal_number(&args.signal)?;
+    known(context, &args.names).await?;
     let mut acted = Vec::new();
     for name in &args.names {
         let path = format!("/v1/units/{}/kill?signal={signal}", segment(name));
@@ -144,6 +156,12 @@ pub async fn workspace(context: &Context, action: Ws) -> Done {
             Ok(0)
         }
         Ws::Rm(args) => {
+            if args.names.len() > 1 {
+                for name in &args.names {
+                    let path = format!("/v1/workspaces/{}", segment(name));
+                    let _: WorkspaceDetail = context.client.get(&path).await?;
+                }
+            }
             let mut removed = Vec::new();
             for name in &args.names {
                 let answer: RemovedAnswer =

@@ -30,12 +30,14 @@ pub async fn up(context: &Context, args: Up) -> Done {
     workspace.soma.strict |= args.strict;
     let card = accepted.card;
     let results = attach::results(context, &card.pipelines, args.result.as_deref())?;
+    // There is nothing to follow in a workspace alone.
+    let detach = args.detach || (card.commands.is_empty() && card.pipelines.is_empty());
     let followed = Followed::card(&card);
     let look = attach::look(context, results, Some(followed.clone()), card.pipelines.len() <= 1);
     let caller = caller(passed_by(&card))?;
     spawn::ensure(&context.client, out).await?;
     let body = UpBody { card, caller, replace: args.replace };
-    if args.detach {
+    if detach {
         let answer: UpAnswer = context.client.post("/v1/up", &body).await?;
         for change in &answer.changes {
             out.note(change);

@@ -142,6 +142,13 @@ pub struct ActedAnswer {
     pub acted: Vec<String>,
 }
 
+/// Answer of `GET /v1/units/{name}`: what a name means.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MeansAnswer {
+    /// Label paths.
+    pub means: Vec<String>,
+}
+
 /// Answer of `POST /v1/units/{name}/wait`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WaitAnswer {

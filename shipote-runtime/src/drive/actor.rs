@@ -68,7 +68,7 @@ struct Actor {
 pub(super) fn start(origin: Origin) -> WorkspaceHandle {
     let (asks_sender, asks) = mpsc::channel(64);
     let (changed, changed_receiver) = watch::channel(0);
-    let (gone_sender, gone) = watch::channel(false);
+    let (last_sender, last) = watch::channel(None);
     let (stillborn_sender, stillborn) = watch::channel(None);
     tokio::spawn(async move {
         let (internal, inbox) = mpsc::unbounded_channel();
@@ -93,10 +93,10 @@ pub(super) fn start(origin: Origin) -> WorkspaceHandle {
         let detail = Box::new(actor.detail());
         let workspace = actor.origin.id;
         // The manager is gone only when the whole daemon is.
-        let _ = actor.origin.reports.send(Report::Ended { workspace, detail, unexpected });
-        gone_sender.send_replace(true);
+        let _ = actor.origin.reports.send(Report::Ended { workspace, detail: detail.clone(), unexpected });
+        last_sender.send_replace(Some(detail));
     });
-    WorkspaceHandle { asks: asks_sender, changed: changed_receiver, gone, stillborn }
+    WorkspaceHandle { asks: asks_sender, changed: changed_receiver, last, stillborn }
 }
 
 impl Actor {
@@ -251,8 +251,8 @@ impl Actor {
             return;
         };
         let (input, until) = match action {
-            Action::Signal(signal) => {
-                signal_processes(unit, signal);
+            Action::Signal { signal, node } => {
+                signal_processes(unit, signal, node.as_deref());
                 let _ = reply.send(Ok(()));
                 return;
             }
@@ -777,13 +777,17 @@ fn signal_process(process: &super::unit::Process, signal: i32) {
 }
 
 /// Sends `signal` to the main processes of a unit; SIGKILL ends everything of it.
-fn signal_processes(unit: &mut Unit, signal: i32) {
+/// Signals the main processes of a unit, or the one of a node; SIGKILL to all of them ends everything of it.
+fn signal_processes(unit: &mut Unit, signal: i32, node: Option<&str>) {
+    let labels: Vec<String> = unit.commands().iter().map(|command| command.label.clone()).collect();
     let Some(run) = &mut unit.run else { return };
-    if signal == libc::SIGKILL {
+    if signal == libc::SIGKILL && node.is_none() {
         wiring::kill_run(run);
         return;
     }
-    for process in &run.processes {
-        signal_process(process, signal);
+    for (process, label) in run.processes.iter().zip(&labels) {
+        if node.is_none_or(|node| node == label) {
+            signal_process(process, signal);
+        }
     }
 }

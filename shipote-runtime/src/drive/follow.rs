@@ -45,32 +45,34 @@ pub(super) async fn follow(
         tokio::select! {
             message = input.recv(), if !client_lost => match message {
                 Some(Input::Signal(signal)) if followed.single => {
-                    act(&followed, Action::Signal(signal));
+                    act(&followed, &Action::Signal { signal, node: None });
                 }
                 Some(Input::Signal(_)) => {
-                    act(&followed, Action::Stop { kill: stops > 0 });
+                    act(&followed, &Action::Stop { kill: stops > 0 });
                     stops += 1;
                 }
                 None => {
                     client_lost = true;
-                    act(&followed, Action::Stop { kill: false });
+                    act(&followed, &Action::Stop { kill: false });
                 }
             },
             () = frames.closed(), if !client_lost => {
                 client_lost = true;
-                act(&followed, Action::Stop { kill: false });
+                act(&followed, &Action::Stop { kill: false });
             }
             () = until(deadline), if !timed_out => {
                 timed_out = true;
-                act(&followed, Action::Stop { kill: false });
+                act(&followed, &Action::Stop { kill: false });
             }
             _ = looking.tick() => {}
-            result = changed.changed() => if result.is_err() {
-                // The workspace is gone, and its units with it.
-                break;
-            },
+            // Gone is a change too, which the look below sees.
+            _ = changed.changed() => {}
         }
-        let Some(seen) = followed.workspace.view().await else { break };
+        let Some(seen) = followed.workspace.view().await else {
+            // Ended as a whole; how its units ended is known all the same.
+            detail = followed.workspace.last().await.or(detail);
+            break;
+        };
         let settled = followed.units.iter().all(|id| is_settled(&seen, id));
         // A client that is behind misses a status, never a byte.
         let _ = frames.try_send(Frame::Status(Box::new(seen.clone())));
@@ -82,10 +84,22 @@ pub(super) async fn follow(
     FollowEnd { detail, timed_out }
 }
 
+/// Waits until a unit has settled, or its workspace is gone.
+pub(super) async fn settled(workspace: &WorkspaceHandle, unit: &str) {
+    let mut changed = workspace.changed.clone();
+    while let Some(seen) = workspace.view().await {
+        if is_settled(&seen, unit) {
+            return;
+        }
+        // Gone is a change too, which the next look sees.
+        let _ = changed.changed().await;
+    }
+}
+
 /// Acts on every followed unit without waiting for the effect, which following sees anyway.
-fn act(followed: &Followed, action: Action) {
+fn act(followed: &Followed, action: &Action) {
     for unit in &followed.units {
-        let (workspace, unit, action) = (followed.workspace.clone(), unit.clone(), action);
+        let (workspace, unit, action) = (followed.workspace.clone(), unit.clone(), action.clone());
         tokio::spawn(async move { workspace.act(&unit, action).await });
     }
 }

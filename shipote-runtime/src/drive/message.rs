@@ -63,10 +63,16 @@ pub(super) enum Begin {
 }
 
 /// What can be done to a unit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Action {
-    Stop { kill: bool },
-    Signal(i32),
+    Stop {
+        kill: bool,
+    },
+    /// Sends a signal to one node, or to all main processes.
+    Signal {
+        signal: i32,
+        node: Option<String>,
+    },
 }
 
 /// What the actor tells the manager.
@@ -88,8 +94,8 @@ pub(super) struct WorkspaceHandle {
     pub(super) asks: mpsc::Sender<Ask>,
     /// Counts up with every change.
     pub(super) changed: watch::Receiver<u64>,
-    /// True once nothing of the workspace is alive.
-    pub(super) gone: watch::Receiver<bool>,
+    /// How everything stood at the end, once nothing of the workspace is alive.
+    pub(super) last: watch::Receiver<Option<Box<WorkspaceDetail>>>,
     /// Why the workspace could not be made.
     pub(super) stillborn: watch::Receiver<Option<StartFailure>>,
 }
@@ -106,7 +112,15 @@ impl WorkspaceHandle {
     pub(super) async fn end(&self, kill: bool) {
         // An actor that is gone has ended already.
         let _ = self.asks.send(Ask::End { kill }).await;
-        let _ = self.gone.clone().wait_for(|gone| *gone).await;
+        let _ = self.last().await;
+    }
+
+    /// Waits until nothing of the workspace is alive, and returns how everything stood then.
+    pub(super) async fn last(&self) -> Option<WorkspaceDetail> {
+        let mut last = self.last.clone();
+        // An actor that went away without a word was ended by a defect.
+        let detail = last.wait_for(Option::is_some).await.ok()?;
+        detail.as_deref().cloned()
     }
 
     pub(super) async fn start(&self, unit: Unit, begin: Begin) -> Result<(), StartFailure> {

@@ -240,8 +240,7 @@ impl WorkspaceManager {
     ///
     /// Refuses a name that means nothing.
     pub async fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<WaitOutcome, ManagerError> {
-        let query = name.to_owned();
-        let target = self.ask(move |core| core.resolve_target(&query)).await??;
+        let target = self.target(name).await?;
         let started = tokio::time::Instant::now();
         loop {
             let detail = self.detail(target.workspace).await?.ok_or(ManagerError::Closed)?;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::workspace::{end, judge, new_workspace_id};
 use crate::drive::declared::Draft;
-use crate::drive::follow::{Followed, run_session};
+use crate::drive::follow::{Followed, run_session, settled};
 use crate::drive::manager::{Core, ManagerError, WorkspaceManager};
 use crate::drive::message::{Begin, StartFailure, WorkspaceHandle};
 use crate::drive::session::{Caller, FRAMES_IN_FLIGHT, Frame, Input, Session};
@@ -333,6 +333,13 @@ impl WorkspaceManager {
         let command = detail.commands.into_iter().find(|view| view.id == unit_id);
         let (workspace, command) = (detail.workspace, command.ok_or(ManagerError::Closed)?);
         if detach {
+            if ephemeral {
+                // Nobody waits for it; it ends with what it was made for.
+                tokio::spawn(async move {
+                    settled(&handle, &unit_id).await;
+                    handle.end(false).await;
+                });
+            }
             return Ok(ExecOutcome { workspace, command, session: None });
         }
         let followed = Followed {
@@ -497,7 +504,8 @@ impl Core {
             }
         };
         self.open_lifetime(id)?;
-        self.detached |= detach;
+        // What is not declared keeps the daemon busy only while it runs.
+        self.detached |= detach && declare_command;
         let unit = if declare_command {
             let desired = if detach { Desired::Running } else { Desired::Stopped };
             if self.declared.commands_in(id).any(|entry| entry.spec.label == command.label) {

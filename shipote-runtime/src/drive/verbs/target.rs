@@ -22,6 +22,30 @@ pub(super) struct Target {
     pub(super) units: Vec<(String, String)>,
     /// Whether the workspace itself was named.
     pub(super) whole: bool,
+    /// The node of a pipeline that was named.
+    pub(super) node: Option<String>,
+}
+
+impl Target {
+    /// Returns what is meant, as label paths.
+    fn paths(&self) -> Vec<String> {
+        if self.whole {
+            return vec![self.workspace_label.clone()];
+        }
+        let node = self.node.as_ref().map_or_else(String::new, |node| format!("/{node}"));
+        self.units.iter().map(|(_, label)| format!("{}/{label}{node}", self.workspace_label)).collect()
+    }
+
+    /// Refuses a node, which starts and stops with its pipeline.
+    fn whole_units(self) -> Result<Self, ManagerError> {
+        match (&self.node, self.units.first()) {
+            (Some(node), Some((_, label))) => Err(ManagerError::Conflict(format!(
+                "`{node}` is a node of the pipeline `{}/{label}`, and starts and stops with it",
+                self.workspace_label
+            ))),
+            _ => Ok(self),
+        }
+    }
 }
 
 impl Core {
@@ -29,11 +53,15 @@ impl Core {
     pub(super) fn resolve_target(&self, name: &str) -> Result<Target, ManagerError> {
         if let Some((workspace, rest)) = name.split_once('/') {
             let workspace = self.resolve_workspace(workspace)?;
-            let unit = rest.split('/').next().unwrap_or(rest);
+            let (unit, node) = rest.split_once('/').map_or((rest, None), |(unit, node)| (unit, Some(node)));
             let units = self.units_of(workspace);
             let found = resolve(&named(&units), unit)
                 .map_err(|error| unresolved("command or pipeline", name, error))?;
-            return Ok(self.target(workspace, vec![units[found].clone()], false));
+            let mut target = self.target(workspace, vec![units[found].clone()], false);
+            if let Some(node) = node {
+                target.node = Some(self.node_of(&units[found].0, node, name)?);
+            }
+            return Ok(target);
         }
         match self.resolve_workspace(name) {
             Ok(workspace) => Ok(self.target(workspace, self.units_of(workspace), true)),
@@ -57,7 +85,19 @@ impl Core {
     fn target(&self, workspace: WorkspaceId, units: Vec<(String, String)>, whole: bool) -> Target {
         let workspace_label =
             self.entry(workspace).map_or_else(String::new, |entry| entry.spec.label.clone());
-        Target { workspace, workspace_label, units, whole }
+        Target { workspace, workspace_label, units, whole, node: None }
+    }
+
+    /// Finds a node of a live pipeline by its label.
+    fn node_of(&self, pipeline: &str, node: &str, name: &str) -> Result<String, ManagerError> {
+        let entry = self.declared.live_pipeline(pipeline);
+        let labels = entry
+            .iter()
+            .flat_map(|entry| &entry.spec.nodes)
+            .map(|node| Named { id: String::new(), label: node.label.clone() });
+        let labels: Vec<Named> = labels.collect();
+        let found = resolve(&labels, node).map_err(|error| unresolved("node", name, error))?;
+        Ok(labels[found].label.clone())
     }
 
     /// Returns the declared units of a workspace as (id, label).
@@ -113,6 +153,40 @@ struct Work {
 }
 
 impl WorkspaceManager {
+    /// Returns what `name` means, as label paths.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name that means nothing, or several things.
+    pub async fn means(&self, name: &str) -> Result<Vec<String>, ManagerError> {
+        Ok(self.target(name).await?.paths())
+    }
+
+    /// Finds what `name` means: what is declared, or else a command that merely runs.
+    pub(super) async fn target(&self, name: &str) -> Result<Target, ManagerError> {
+        let asked = name.to_owned();
+        let found = self.ask(move |core| core.resolve_target(&asked)).await?;
+        let is_found = match &found {
+            Ok(target) => !(target.whole && target.units.is_empty()),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        };
+        if is_found {
+            return found;
+        }
+        // What `run` and `exec` have started is known to its workspace alone.
+        let (workspace, unit) = name.split_once('/').unwrap_or((name, ""));
+        let Ok(detail) = self.show(workspace).await else { return found };
+        let rows = detail.commands.into_iter().filter(|row| row.kind == "exec");
+        let mut units: Vec<(String, String)> = rows.map(|row| (row.id, row.label)).collect();
+        if !unit.is_empty() {
+            let Ok(only) = resolve(&named(&units), unit) else { return found };
+            units = vec![units.swap_remove(only)];
+        }
+        let view = detail.workspace;
+        let whole = unit.is_empty();
+        Ok(Target { workspace: view.id, workspace_label: view.label, units, whole, node: None })
+    }
+
     /// Starts what `name` means, and keeps it running by its policy. Returns the label paths.
     ///
     /// # Errors
@@ -132,7 +206,8 @@ impl WorkspaceManager {
     }
 
     async fn begin(&self, name: &str, caller: Caller, begin: Begin) -> Result<Vec<String>, ManagerError> {
-        let (handle, work) = self.prepare(name, Some(Desired::Running), true).await?;
+        let target = self.target(name).await?.whole_units()?;
+        let (handle, work) = self.prepare(target, Some(Desired::Running), true).await?;
         let Some(handle) = handle else { return Ok(Vec::new()) };
         let caller = Arc::new(caller);
         let mut labels = Vec::new();
@@ -152,14 +227,11 @@ impl WorkspaceManager {
     ///
     /// Refuses a name that means nothing.
     pub async fn stop(&self, name: &str) -> Result<Vec<String>, ManagerError> {
-        let name_is_workspace = name.to_owned();
-        let whole = self
-            .ask(move |core| core.resolve_target(&name_is_workspace).map(|target| target.whole))
-            .await??;
-        if whole {
+        let target = self.target(name).await?.whole_units()?;
+        if target.whole {
             return self.stop_workspace(name, false).await.map(|view| vec![view.label]);
         }
-        let (handle, work) = self.prepare(name, Some(Desired::Stopped), false).await?;
+        let (handle, work) = self.prepare(target, Some(Desired::Stopped), false).await?;
         let mut labels = Vec::new();
         for Work { id, label, .. } in work {
             if let Some(handle) = &handle {
@@ -171,33 +243,37 @@ impl WorkspaceManager {
         Ok(labels)
     }
 
-    /// Sends a signal to the main processes of what `name` means; SIGKILL ends everything of it.
+    /// Sends a signal to the main processes of what `name` means, which may be one node of a pipeline; SIGKILL to a
+    /// command, a pipeline or a workspace ends everything of it.
     ///
     /// # Errors
     ///
     /// Refuses a name that means nothing.
     pub async fn kill(&self, name: &str, signal: i32) -> Result<Vec<String>, ManagerError> {
-        let (handle, work) = self.prepare(name, None, false).await?;
+        let target = self.target(name).await?;
+        let node = target.node.clone();
+        let (handle, work) = self.prepare(target, None, false).await?;
         let Some(handle) = handle else { return Ok(Vec::new()) };
         let mut labels = Vec::new();
-        for Work { id, label, .. } in work {
-            if handle.act(&id, Action::Signal(signal)).await.is_ok() {
+        for Work { id, mut label, .. } in work {
+            if handle.act(&id, Action::Signal { signal, node: node.clone() }).await.is_ok() {
+                if let Some(node) = &node {
+                    label = format!("{label}/{node}");
+                }
                 labels.push(label);
             }
         }
         Ok(labels)
     }
 
-    /// Finds the units that `name` means, remembers what is wanted of them, and gets their workspace's actor.
+    /// Remembers what is wanted of the units of a target, and gets their workspace's actor.
     async fn prepare(
         &self,
-        name: &str,
+        target: Target,
         desired: Option<Desired>,
         revive: bool,
     ) -> Result<(Option<WorkspaceHandle>, Vec<Work>), ManagerError> {
-        let name = name.to_owned();
         self.ask(move |core| {
-            let target = core.resolve_target(&name)?;
             let ids: Vec<String> = target.units.iter().map(|(id, _)| id.clone()).collect();
             if revive {
                 core.open_lifetime(target.workspace)?;

@@ -91,15 +91,17 @@ impl WorkspaceManager {
     /// Refuses a name that means nothing.
     pub async fn stop_workspace(&self, name: &str, kill: bool) -> Result<WorkspaceView, ManagerError> {
         let name = name.to_owned();
-        let (id, handle) = self
+        let (id, before, handle) = self
             .ask(move |core| {
                 let id = core.resolve_workspace(&name)?;
                 core.stop_units_of(id)?;
-                Ok::<_, ManagerError>((id, core.live.get(&id).cloned()))
+                let before = core.workspace_view(id).ok_or(ManagerError::Closed)?;
+                Ok::<_, ManagerError>((id, before, core.live.get(&id).cloned()))
             })
             .await??;
         end(handle, kill).await;
-        self.ask(move |core| core.workspace_view(id)).await?.ok_or(ManagerError::Closed)
+        // One that was made for a client alone is gone with its end.
+        Ok(self.ask(move |core| core.workspace_view(id)).await?.unwrap_or(before))
     }
 
     /// Keeps a pipeline under a name, in place of one that is there.
