@@ -232,9 +232,22 @@ pub fn dup_above(fd: RawFd, at_least: RawFd) -> io::Result<OwnedFd> {
 ///
 /// Rust's runtime ignores SIGPIPE, and what is ignored stays so over execve(2).
 pub fn reset_signals() {
+    // The kernel's own structure (rt_sigaction(2)): handler, flags, restorer and mask, all zero for SIG_DFL. The C
+    // library refuses the two signals that it keeps for itself, and those are inherited, too.
+    let default = [0_u64; 4];
+    const MASK_LEN: usize = 8;
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is a valid disposition; numbers that can't be set are refused without effect.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: `default` is as long as the structure and outlives the call; SIGKILL and SIGSTOP are refused without
+        // effect.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                MASK_LEN,
+            )
+        };
     }
     // SAFETY: an all-zero sigset_t is the empty set, and outlives the call.
     unsafe {
