@@ -348,3 +348,20 @@ fn starts_that_fail_again_and_again_start_nothing_again() {
     shipote.running("c");
     assert_eq!(shipote.json(&["daemon", "status"])["held"], false);
 }
+
+#[test]
+fn a_warning_that_loses_nothing_fills_no_quarantine() {
+    let mut shipote = served();
+    shipote.run(&["ws", "create", "--label", "b"]).ok();
+    let card = shipote
+        .file("p.toml", "[[pipelines]]\nlabel = \"p\"\nnodes = [{ label = \"a\", run = [\"true\"] }]\n");
+    shipote.run(&["pipeline", "save", "s", "-f", card.to_str().unwrap(), "--ws", "b"]).ok();
+    shipote.run(&["ws", "rm", "b"]).ok();
+    for label in ["one", "two"] {
+        assert_eq!(shipote.daemon_term().code(), Some(0));
+        shipote.daemon_start();
+        shipote.run(&["ws", "create", "--label", label]).ok();
+    }
+    assert!(shipote.daemon_said().contains("unknown_workspace"), "{}", shipote.daemon_said());
+    assert!(!shipote.state_dir().join("quarantine").exists());
+}

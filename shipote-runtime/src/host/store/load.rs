@@ -79,10 +79,10 @@ impl<D: Disk> Ledger<D> {
             }
             None => {}
         }
-        let told = loaded.report.problems.iter();
-        let mut told = told.filter(|told| told.file == STATE_FILE && told.problem.severity != Severity::Note);
-        if let (Some(bytes), Some(_)) = (&found.checkpoint, told.next()) {
-            // Held entities are written back as they were, unknown fields are not; this copy has all of it.
+        let mut told = loaded.report.problems.iter().filter(|told| told.file == STATE_FILE);
+        let is_lossy = !loaded.beside.is_empty() || told.any(|told| told.problem.severity >= Severity::Error);
+        if let (Some(bytes), true) = (&found.checkpoint, is_lossy) {
+            // Held entities are written back as they were, unknown fields and bad samples are not; this copy has all.
             self.quarantine(STATE_FILE, bytes, "problems", &problems)?;
         }
         self.known = self.disk.mark(STATE_FILE).map_err(self.io(STATE_FILE, "stat"))?;
