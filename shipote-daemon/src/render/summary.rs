@@ -39,7 +39,9 @@ pub fn session(detail: &WorkspaceDetail, state_dir: &str, paint: Paint) -> Strin
     if detail.workspace.ephemeral {
         return text;
     }
-    text.push_str(&format!("state: {state_dir}  (shipote ws show {label}, shipote logs {label})\n"));
+    text.push_str(&format!(
+        "state: {state_dir}  (shipote ws show {label}, shipote stats {label} --history)\n"
+    ));
     text
 }
 
@@ -119,7 +121,7 @@ mod tests {
         sort..top        ≈ 512 B  text/csv (declared)
         COMMAND  PHASE    EXIT  RESTARTS    CPU
         web      running  -            2  120ms
-        state: /var/lib/shipote  (shipote ws show access-log, shipote logs access-log)
+        state: /var/lib/shipote  (shipote ws show access-log, shipote stats access-log --history)
         ");
     }
 }
