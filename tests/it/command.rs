@@ -529,3 +529,32 @@ fn a_card_of_a_workspace_alone_is_applied_and_followed_no_further() {
     let output = shipote.run(&["up", card.to_str().unwrap()]).ok();
     assert!(output.text().contains("alone") && output.text().contains("created"), "{output}");
 }
+
+#[test]
+fn what_was_stopped_by_a_signal_is_stopped_within_its_grace() {
+    let shipote = served();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote
+        .up(&format!("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\ngrace = \"1h\"\n"))
+        .ok();
+    shipote.running("c");
+    shipote.run(&["kill", "-s", "STOP", "w/c"]).ok();
+    // With the grace of an hour, only a signal that is acted on ends it.
+    shipote.run(&["stop", "w/c"]).ok();
+    assert_eq!(shipote.marked(), []);
+}
+
+#[test]
+fn a_followed_card_that_somebody_else_stops_ends_as_if_its_client_had() {
+    let shipote = served();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    let card = shipote.file(
+        "card.toml",
+        format!("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"stub\"\nrun = [\"{payload}\", \"ignore-term\", \"{mark}\"]\ngrace = \"200ms\"\nrestart = \"always\"\n"),
+    );
+    let up = shipote.attach(&["up", card.to_str().unwrap()]);
+    shipote.running("stub");
+    shipote.run(&["stop", "w"]).ok();
+    let output = up.end().ok();
+    assert!(output.stderr.contains("stopped") && !output.stderr.contains("stopping"), "{output}");
+}

@@ -504,3 +504,17 @@ fn a_pipeline_with_more_streams_than_one_start_takes_says_so() {
         "{output}"
     );
 }
+
+#[test]
+fn what_a_producer_is_estimated_to_have_written_is_what_its_program_wrote() {
+    let shipote = served();
+    shipote
+        .up("[workspace]\nlabel = \"w\"\n[[pipelines]]\nlabel = \"p\"\nchain = true\nnodes = [{ label = \"a\", shell = \"printf %01000d 0; sleep 600\" }, { label = \"b\", shell = \"cat > /dev/null\" }]\n")
+        .ok();
+    let estimate = until("an estimate", || {
+        let view = shipote.json(&["pipeline", "show", "w/p"]);
+        assert_eq!(view["edges"][0]["bytes"], Value::Null, "{view:#}");
+        view["edges"][0]["bytes_estimate"].as_u64().filter(|bytes| *bytes > 0)
+    });
+    assert_eq!(estimate, 1_000);
+}

@@ -427,10 +427,15 @@ impl Actor {
         run.cancelled = true;
         let same = signals.windows(2).all(|pair| pair[0] == pair[1]);
         match (&run.leaf, signals.first()) {
-            (Some(leaf), Some(signal)) if same => leaf.signal_all(*signal),
+            (Some(leaf), Some(signal)) if same => {
+                leaf.signal_all(*signal);
+                // What was stopped by a signal can't act on another one before it goes on.
+                leaf.signal_all(libc::SIGCONT);
+            }
             _ => {
                 for (process, signal) in run.processes.iter().zip(signals) {
                     signal_process(process, signal);
+                    signal_process(process, libc::SIGCONT);
                 }
             }
         }
@@ -776,7 +781,6 @@ fn signal_process(process: &super::unit::Process, signal: i32) {
     }
 }
 
-/// Sends `signal` to the main processes of a unit; SIGKILL ends everything of it.
 /// Signals the main processes of a unit, or the one of a node; SIGKILL to all of them ends everything of it.
 fn signal_processes(unit: &mut Unit, signal: i32, node: Option<&str>) {
     let labels: Vec<String> = unit.commands().iter().map(|command| command.label.clone()).collect();

@@ -15,7 +15,7 @@ use crate::decide::discern::{Agreement, Confidence, Discerned, agrees};
 use crate::decide::supervisor::{Outcome, Policy, Supervisor};
 use crate::decide::verdict::{Judgement, NodeEnd, PipelineEnd};
 use crate::host::cgroup::Leaf;
-use crate::host::init::protocol::StepFailure;
+use crate::host::init::protocol::{GATE_RECORD, StepFailure};
 use crate::host::relay::{EdgeMeter, Relay};
 use crate::host::{clock, counters};
 use crate::view::{
@@ -227,6 +227,12 @@ impl Unit {
                     (_, Some(NodeVerdict::Ok | NodeVerdict::Forgiven)) => UnitPhase::Done,
                     (_, Some(NodeVerdict::Failed)) => UnitPhase::Failed,
                     (_, Some(NodeVerdict::Cancelled)) => UnitPhase::Stopped,
+                    // Whether a broken pipe is forgiven is known at the end of all.
+                    (Some(ProcessEnd { exit: Exit { code: Some(code), .. }, .. }), None)
+                        if !u8::try_from(code).is_ok_and(|code| command.success_codes.contains(&code)) =>
+                    {
+                        UnitPhase::Failed
+                    }
                     (Some(_), None) => UnitPhase::Done,
                     (None, None) => self.supervisor.phase(),
                 },
@@ -262,7 +268,7 @@ impl Unit {
             });
             let estimate = producer.and_then(|process| {
                 let alive = process.pid.filter(|_| process.end.is_none());
-                alive.and_then(counters::bytes_written).or(process.bytes_written)
+                alive.and_then(program_wrote).or(process.bytes_written)
             });
             EdgeView {
                 id: *id,
@@ -425,11 +431,16 @@ impl Unit {
     pub(super) fn remember_counters(&mut self) {
         for process in self.run.iter_mut().flat_map(|run| &mut run.processes) {
             if let Some(pid) = process.pid.filter(|_| process.end.is_none()) {
-                process.bytes_written = counters::bytes_written(pid).or(process.bytes_written);
+                process.bytes_written = program_wrote(pid).or(process.bytes_written);
                 process.seen_rss_bytes = process.seen_rss_bytes.max(counters::peak_rss(pid));
             }
         }
     }
+}
+
+/// Returns how many bytes the program of a process has written: all but what was written before it was executed.
+fn program_wrote(pid: i32) -> Option<u64> {
+    counters::bytes_written(pid).map(|bytes| bytes.saturating_sub(GATE_RECORD as u64))
 }
 
 /// Tells whether an error number means that the host was short of something.

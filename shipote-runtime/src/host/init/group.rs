@@ -15,7 +15,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Gid, Uid, pipe2};
 
-use super::protocol::{ProcessSpec, SpawnGroup, StepFailure, Wire};
+use super::protocol::{GATE_RECORD, ProcessSpec, SpawnGroup, StepFailure, Wire};
 use super::serve::Workspace;
 use crate::host::sys::{self, Cloned};
 
@@ -36,8 +36,6 @@ pub(super) struct NotStarted {
 }
 
 const AT_GATE: u8 = b'G';
-/// Length of what a child at the gate reports: the mark and its memory so far.
-const GATE_RECORD: usize = 9;
 
 /// A child on its way to the gate.
 struct Candidate {

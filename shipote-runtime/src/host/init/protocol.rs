@@ -27,6 +27,9 @@ pub const BODY_LIMIT: u64 = 16 << 20;
 /// Most descriptors in one datagram (`SCM_MAX_FD`, unix(7)).
 pub const FD_LIMIT: usize = 253;
 
+/// Bytes that a process has written when it executes its program: the mark and its memory, from the gate.
+pub const GATE_RECORD: usize = 9;
+
 /// What the daemon asks of ws-init.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
