@@ -135,6 +135,18 @@ fn the_readers_agree_on_every_field_of_the_newest_version() {
     }
 }
 
+#[test]
+fn h18_a_number_that_json_cannot_hold_becomes_null_and_nothing_else_changes() {
+    let mut state = read(&fixture("v5-full.json")).snapshot.unwrap();
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        state.workspaces[0].stats_history[0].cpu_percent = Some(odd);
+        let reading = read(render(&state).as_bytes());
+        assert_eq!((reading.verdict, &*reading.problems), (Verdict::Valid, &[][..]));
+        state.workspaces[0].stats_history[0].cpu_percent = None;
+        assert_eq!(reading.snapshot.as_ref(), Some(&state));
+    }
+}
+
 fn label() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9._-]{0,8}"
 }
