@@ -2,27 +2,20 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Returns what `shipote state verify --output json` says of a file.
+/// Returns what `shipote state verify --output json` says of a file, with its SHA-256.
 #[wasm_bindgen]
 #[must_use]
 pub fn verify(bytes: &[u8], file_name: &str) -> String {
     crate::verify(bytes, file_name)
 }
 
-/// Returns the history of each workspace in a file.
-#[wasm_bindgen]
-#[must_use]
-pub fn history(bytes: &[u8]) -> String {
-    crate::history(bytes)
-}
-
-/// Files that are looked at together.
+/// Files that are looked at.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
-pub struct Files(Vec<(String, Vec<u8>)>);
+pub struct Session(crate::Session);
 
 #[wasm_bindgen]
-impl Files {
+impl Session {
     /// Begins without any.
     #[wasm_bindgen(constructor)]
     #[must_use]
@@ -30,21 +23,24 @@ impl Files {
         Self::default()
     }
 
-    /// Adds a file. Its bytes come in pieces, by [`push`](Self::push); room for `size` of them is made at once.
-    pub fn add(&mut self, name: &str, size: usize) {
-        self.0.push((name.to_owned(), Vec::with_capacity(size)));
+    /// Begins a file, and makes room for `size` bytes. Returns where that is: the bytes are written there, into the
+    /// memory of this module, so that they are copied once.
+    pub fn begin(&mut self, name: &str, size: usize) -> usize {
+        self.0.begin(name, size).as_mut_ptr().addr()
     }
 
-    /// Adds bytes to the file that was added last.
-    pub fn push(&mut self, piece: &[u8]) {
-        if let Some((_, bytes)) = self.0.last_mut() {
-            bytes.extend_from_slice(piece);
-        }
+    /// Ends the file that was begun last, at the number of bytes that really came. Returns whether it is new.
+    pub fn end(&mut self, size: usize) -> bool {
+        self.0.end(size)
     }
 
-    /// Returns everything that a page shows of them.
-    #[must_use]
-    pub fn inspect(&self) -> String {
-        crate::inspect(&self.0)
+    /// Judges all files anew, and returns what each state that they make is worth.
+    pub fn judge(&mut self) -> String {
+        self.0.judge()
+    }
+
+    /// Answers a question: JSON in, JSON or the text of a file out.
+    pub fn ask(&mut self, question: &str) -> String {
+        self.0.ask(question)
     }
 }

@@ -1,16 +1,29 @@
-//! The inspector: the bytes of a `state.json` in, what a page shows of them out, as JSON.
+//! The inspector: the bytes of state files in, what a page shows of them out, as JSON.
 //!
-//! A file is judged by the same code that the daemon and `shipote state verify` use. Everything here is a plain
-//! function of its arguments, so that it is tested natively; `bindings` hands it to a browser.
+//! Files are judged by the same code that the daemon and `shipote state verify` use. Everything here is a plain
+//! function of its arguments, so that it is tested natively; `bindings` hands it to a browser. What is shown is worked
+//! out here: a page places it and draws it.
 //!
 //! Invariant: nothing in here talks to the network, and a file that is looked at never leaves the machine.
 
+#![forbid(unsafe_code)]
+
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+mod chart;
+mod excerpt;
 mod history;
-mod inspect;
+mod kind;
+mod overview;
+mod question;
+mod session;
+mod tell;
+mod together;
 mod verify;
+mod visible;
+mod wording;
+mod workspaces;
 
 pub use history::history;
-pub use inspect::inspect;
+pub use session::Session;
 pub use verify::verify;

@@ -1,0 +1,221 @@
+//! What a page has open: files, and the states that they make.
+
+use shipote_snapshot::{Input, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
+
+use crate::overview::overview;
+use crate::question::answer;
+use crate::tell;
+use crate::together::group;
+
+/// A file that was opened.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A state: what a `state.json` and its journals say.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Positions of its files; the `state.json` first, if it is there.
+    pub(crate) files: Vec<usize>,
+    pub(crate) report: Report,
+    pub(crate) snapshot: Option<ShipoteSnapshot>,
+    pub(crate) notes: Vec<UpgradeNote>,
+}
+
+/// Everything that is open.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(crate) files: Vec<File>,
+    pub(crate) states: Vec<State>,
+}
+
+impl Session {
+    /// Begins a file, and returns the room for `size` bytes of it.
+    pub fn begin(&mut self, name: &str, size: usize) -> &mut [u8] {
+        let at = self.files.len();
+        self.files.push(File { name: name.to_owned(), bytes: vec![0; size] });
+        &mut self.files[at].bytes
+    }
+
+    /// Ends the file that was begun last, at the number of bytes that really came. Returns whether it is new: the same
+    /// bytes are not kept twice.
+    pub fn end(&mut self, size: usize) -> bool {
+        let Some((last, others)) = self.files.split_last_mut() else { return false };
+        last.bytes.truncate(size);
+        let is_new = others.iter().all(|file| file.bytes != last.bytes);
+        if !is_new {
+            self.files.pop();
+        }
+        is_new
+    }
+
+    /// Judges all files, and returns what each state that they make is worth, as a JSON list.
+    pub fn judge(&mut self) -> String {
+        let inputs: Vec<Input<'_>> =
+            self.files.iter().map(|file| Input { name: &file.name, bytes: &file.bytes }).collect();
+        self.states = group(&inputs)
+            .into_iter()
+            .map(|mut group| {
+                group.journals.sort_by_key(|at| base_seq(inputs[*at].bytes));
+                let journals: Vec<Input<'_>> = group.journals.iter().map(|at| inputs[*at]).collect();
+                let files = group.files().collect();
+                match (group.checkpoint, journals.as_slice()) {
+                    (Some(at), []) => State::of_file(files, inputs[at]),
+                    (checkpoint, journals) => {
+                        State::of_loaded(files, load_named(checkpoint.map(|at| inputs[at]), journals))
+                    }
+                }
+            })
+            .collect();
+        let states: Vec<String> = self.states.iter().map(|state| overview(state, &self.files)).collect();
+        tell::Object::new().list("states", &states).end()
+    }
+
+    /// Answers a question about what is open: JSON in, JSON or the text of a file out.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> String {
+        match serde_json::from_slice(question.as_bytes()) {
+            Ok(question) => answer(self, &question),
+            Err(error) => tell::error(&error.to_string()),
+        }
+    }
+}
+
+fn base_seq(journal: &[u8]) -> u64 {
+    let first = journal.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    match shipote_snapshot::journal::decode(first) {
+        Some(shipote_snapshot::journal::Line::Header(header)) => header.base_seq,
+        Some(shipote_snapshot::journal::Line::Record(record)) => record.seq.saturating_sub(1),
+        None => u64::MAX,
+    }
+}
+
+impl State {
+    fn of_file(files: Vec<usize>, input: Input<'_>) -> Self {
+        let looked = look(input.bytes, input.name);
+        let reading = looked.reading;
+        Self { files, report: looked.report, snapshot: reading.snapshot, notes: reading.notes }
+    }
+
+    fn of_loaded(files: Vec<usize>, loaded: shipote_snapshot::Loaded) -> Self {
+        Self { files, report: loaded.report, snapshot: loaded.snapshot, notes: loaded.notes }
+    }
+
+    /// Returns the position of the file that a report calls `name`.
+    pub(crate) fn file_named(&self, files: &[File], name: &str) -> Option<usize> {
+        let base = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        self.files.iter().copied().find(|at| base(&files[*at].name) == name)
+    }
+
+    /// Returns how many acknowledged changes its journals have lost.
+    pub(crate) fn loss(&self) -> Option<u64> {
+        self.report.journal.and_then(|journal| journal.loss).map(|loss| loss.changes)
+    }
+
+    /// Returns whether it holds values of environment variables, which may be secrets.
+    pub(crate) fn secrets(&self) -> bool {
+        let Some(snapshot) = &self.snapshot else { return false };
+        let nodes = snapshot.saved_pipelines.iter().map(|entry| &entry.spec);
+        let nodes = nodes.chain(snapshot.live_pipelines.iter().map(|entry| &entry.spec));
+        let commands =
+            nodes.flat_map(|spec| &spec.nodes).chain(snapshot.commands.iter().map(|entry| &entry.spec));
+        let of_command = |command: &shipote_card::CommandRef| {
+            let envp = match &command.payload {
+                shipote_card::Payload::Native { envp, .. } => !envp.is_empty(),
+                shipote_card::Payload::Shell { .. } => false,
+            };
+            envp || !command.soma.env.is_empty()
+        };
+        snapshot.workspaces.iter().any(|entry| !entry.spec.soma.env.is_empty())
+            || commands.into_iter().any(of_command)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Opens one file, and returns what is told of its state.
+    pub(crate) fn open(bytes: &[u8]) -> (Session, Value) {
+        let mut session = Session::default();
+        session.begin("state.json", bytes.len()).copy_from_slice(bytes);
+        session.end(bytes.len());
+        let mut told: Value = serde_json::from_str(&session.judge()).unwrap();
+        let state = told["states"][0].take();
+        (session, state)
+    }
+
+    fn said(bytes: &[u8]) -> String {
+        let (_, state) = open(bytes);
+        let sentence = &state["sentence"];
+        format!(
+            "{}: {} {}",
+            sentence["tone"].as_str().unwrap(),
+            sentence["headline"].as_str().unwrap(),
+            sentence["detail"].as_str().unwrap()
+        )
+    }
+
+    #[test]
+    fn each_verdict_is_one_sentence() {
+        let cases: [&[u8]; 10] = [
+            include_bytes!("../../tests/fixtures/state/v5-full.json"),
+            include_bytes!("../../tests/fixtures/state/v5-minimal.json"),
+            include_bytes!("../../tests/fixtures/state/v2-full.json"),
+            include_bytes!("../../tests/fixtures/state/newer.json"),
+            include_bytes!("../../tests/fixtures/state/damaged-pipelines.json"),
+            include_bytes!("../../tests/fixtures/state/damaged-truncated.json"),
+            b"",
+            b"\x1f\x8b",
+            b"\x1f\x8b\x08\0\0\0",
+            b"[workspace]\n",
+        ];
+        let said: Vec<String> = cases.iter().map(|bytes| said(bytes)).collect();
+        insta::assert_snapshot!(said.join("\n"), @"
+        good: A valid state. Version 5, the newest. All of it is understood.
+        good: A valid state. Version 5, the newest. Nothing is declared in it yet.
+        good: A valid state of version 2. All of it is understood. Shipote upgrades it to version 5 by itself, and keeps the old file beside it.
+        newer: Written by a newer Shipote, in version 6. This page knows versions 1 to 5. A newer file is shown as text, never loaded and never overwritten.
+        bad: 5 errors and 2 warnings in this state. 4 entities would be held back, and written back as they were found. The rest is restored.
+        bad: Cut off: the document does not end. An unfinished write or a partial copy. An earlier generation may stand beside it: state.json.1 to state.json.3.
+        bad: This file is empty. An unfinished write or a partial copy. An earlier generation may stand beside it: state.json.1 to state.json.3.
+        bad: Not a Shipote state. It looks like a gzip archive; unpack it first.
+        bad: Not a Shipote state. It looks like a gzip archive; unpack it first.
+        bad: Not a Shipote state. It looks like a card or another TOML file; `shipote check` judges cards.
+        ");
+    }
+
+    #[test]
+    fn a_file_may_be_shorter_than_it_was_said_to_be() {
+        let mut session = Session::default();
+        session.begin("state.json", 100)[..2].copy_from_slice(b"{}");
+        session.end(2);
+        assert!(session.judge().contains("version_missing"));
+        assert_eq!(session.files[0].bytes, b"{}");
+    }
+
+    #[test]
+    fn a_problem_comes_with_its_line() {
+        let (_, state) = open(include_bytes!("../../tests/fixtures/state/damaged-ids.json"));
+        let problem = &state["problems"][0];
+        insta::assert_snapshot!(problem["excerpt"], @r#"{"after":", \"spec\": { \"label\": \"again\" } },","before":"{ \"id\": ","marked":"\"01J9Z3NDEKTSV4RRFFQ69G5FAV\""}"#);
+        assert_eq!(problem["at"], 0);
+    }
+
+    #[test]
+    fn two_states_are_two() {
+        let mut session = Session::default();
+        for name in ["a.json", "b.json"] {
+            session.begin(name, 1)[0] = name.as_bytes()[0];
+            assert!(session.end(1));
+        }
+        session.begin("again.json", 1)[0] = b'a';
+        assert!(!session.end(1), "the same bytes");
+        let told: Value = serde_json::from_str(&session.judge()).unwrap();
+        assert_eq!(told["states"].as_array().unwrap().len(), 2);
+        assert_eq!(told["states"][1]["title"], "b.json");
+    }
+}
