@@ -6,6 +6,7 @@
 mod bench;
 mod crash;
 mod generate;
+mod inspector;
 mod program;
 mod test;
 mod tidy;
@@ -28,6 +29,8 @@ cargo xtask TASK
                        parts of at most 8 minutes (crash report: the table so far)
   bench state [PART]   what a durable change and a load cost, beside plain files, redb and SQLite, as ratios within one
                        run: change, group, load, daemon (--output json: one document; --quick: rough figures)
+  inspector [test]     builds the inspector page, target/inspector/shipote-inspect.html, and holds its size to the gate;
+                       `test` looks at it in a browser, and compares its reports with those of the program
   generate [--check]   writes docs/schema/*.json and docs/cli.md from the program; --check only compares
   help                 this page
 ";
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
         ["crash", "report"] => crash::report(&root),
         ["crash", part @ ("kill" | "power" | "control" | "sweep")] => crash::run(&root, Some(part)),
         ["bench", "state", ref words @ ..] => bench::state(&root, words),
+        ["inspector"] => inspector::run(&root),
+        ["inspector", "test"] => inspector::test_alone(&root),
         ["generate"] => generate::run(&root, generate::Mode::Write),
         ["generate", "--check"] => generate::run(&root, generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::program::{self, cargo};
-use crate::{Outcome, generate, tidy, tools};
+use crate::{Outcome, generate, inspector, tidy, tools};
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ fn full(root: &Path, report: &mut Report) {
             cargo(root, &["test", "-p", "shipote-tests", "--no-fail-fast"]).env("SHIPOTE_BIN", &program),
         )
     });
+    report.step("inspector", |tally| inspector::test(root, &program, |line| tally.see(line)));
     report.step("generated files", |_| generate::with(root, &program, generate::Mode::Check));
 }
 
@@ -67,8 +68,16 @@ impl Tally {
         program::watch(command, |line| self.see(line))
     }
 
-    /// Adds the counts of a line `test result: ok. 3 passed; 0 failed; …`.
+    /// Adds the counts of a line `test result: ok. 3 passed; 0 failed; …`, or of one such as `ℹ pass 3` of Node.js.
     fn see(&mut self, line: &str) {
+        if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|rest| rest.split_once(' ')) {
+            return match (kind, number.parse::<u64>()) {
+                ("pass", Ok(number)) => self.passed += number,
+                ("fail" | "cancelled", Ok(number)) => self.failed += number,
+                ("skipped" | "todo", Ok(number)) => self.ignored += number,
+                _ => {}
+            };
+        }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
             return;
@@ -134,7 +143,12 @@ mod tests {
         );
         tally.see("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s");
         tally.see("12 passed; 4 failed");
-        assert_eq!(tally, Tally { passed: 30, failed: 3, ignored: 1 });
+        for line in
+            ["ℹ tests 9", "ℹ pass 7", "ℹ fail 1", "ℹ skipped 1", "ℹ duration_ms 1234.5", "ℹ pass the salt"]
+        {
+            tally.see(line);
+        }
+        assert_eq!(tally, Tally { passed: 37, failed: 4, ignored: 2 });
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Outcome, program};
+use crate::{Outcome, inspector, program};
 
 /// Targets that something is built or checked for.
 const TARGETS: &[&str] = &["wasm32-unknown-unknown", "wasm32v1-none", "x86_64-unknown-linux-musl"];
@@ -17,6 +17,10 @@ const NEEDED: &[(&str, &str)] = &[("zcat", "gzip"), ("sort", "coreutils")];
 /// Programs that only some tests run; these count themselves as skipped without them.
 const WELCOME: &[(&str, &str)] =
     &[("strace", "strace"), ("mkfs.xfs", "xfsprogs"), ("mkfs.ext4", "e2fsprogs")];
+
+/// Programs that build the inspector page and look at it, and the Debian packages that hold them.
+const BROWSER: &[(&str, &str)] =
+    &[("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium"), ("xz", "xz-utils")];
 
 /// Makes sure that everything is there, or says in one line what to install.
 pub fn ensure(root: &Path) -> Outcome {
@@ -33,6 +37,25 @@ pub fn ensure(root: &Path) -> Outcome {
 /// Makes sure that the programs of the crash matrix are there.
 pub fn crash() -> Outcome {
     debian(WELCOME)
+}
+
+/// Makes sure that what builds and tests the inspector page is there.
+pub fn inspector(root: &Path) -> Outcome {
+    let missing = [targets(root).err(), debian(BROWSER).err()];
+    let missing: Vec<String> = missing.into_iter().flatten().collect();
+    if !missing.is_empty() {
+        return Err(format!("install first: {}", missing.join("; ")));
+    }
+    let web = root.join(inspector::WEB);
+    let (lock, installed) = (web.join("package-lock.json"), web.join("node_modules/installed-lock.json"));
+    let (wanted, present) = (std::fs::read(&lock).ok(), std::fs::read(&installed).ok());
+    if wanted.is_some() && wanted == present {
+        return Ok(());
+    }
+    println!("npm ci");
+    program::run(Command::new("npm").arg("ci").current_dir(&web))
+        .map_err(|_| format!("install first: (cd {} && npm ci)", inspector::WEB))?;
+    std::fs::copy(&lock, &installed).map(|_| ()).map_err(|error| format!("{}: {error}", installed.display()))
 }
 
 /// Makes sure that the standard libraries of all targets are there.
