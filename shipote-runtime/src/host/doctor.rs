@@ -48,9 +48,11 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     rows.push(row("kernel", Health::Ok, release.trim(), ""));
     let cgroups = CgroupBase::discover(state_dir);
+    let mut is_held_otherwise = false;
     match probe::run(init_exe) {
         Ok(found) => {
             rows.extend(found.namespaces.iter().map(|(name, errno)| namespace_row(name, *errno)));
+            is_held_otherwise = found.namespaces.iter().any(|(name, errno)| name == "pid" && *errno == 0);
             rows.insert(1, workspaces(&abilities(found, cgroups.as_ref().err())));
         }
         Err(error) => {
@@ -68,13 +70,16 @@ pub fn examine(init_exe: &Path, state_dir: &Path) -> Vec<Row> {
             let dir = base.dir().display().to_string();
             row("cgroup v2", Health::Ok, dir, "")
         }
-        Err(reason) => row(
-            "cgroup v2",
-            Health::Degraded,
-            reason,
-            "processes are held together by pid namespaces alone; with systemd, start the daemon by \
-             `systemd-run --user -p Delegate=yes shipote daemon`",
-        ),
+        Err(reason) => {
+            let held = if is_held_otherwise {
+                "processes are held together by pid namespaces alone; "
+            } else {
+                "nothing holds processes together; "
+            };
+            let start =
+                "with systemd, start the daemon by `systemd-run --user -p Delegate=yes shipote daemon`";
+            row("cgroup v2", Health::Degraded, reason, [held, start].concat())
+        }
     });
     rows.push(controllers());
     rows
