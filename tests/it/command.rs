@@ -558,3 +558,12 @@ fn a_followed_card_that_somebody_else_stops_ends_as_if_its_client_had() {
     let output = up.end().ok();
     assert!(output.stderr.contains("stopped") && !output.stderr.contains("stopping"), "{output}");
 }
+
+#[test]
+fn a_followed_card_says_when_its_time_to_live_was_over() {
+    let shipote = served();
+    let card = shipote.file("card.toml", "[workspace]\nlabel = \"w\"\nttl = \"1s\"\n[[commands]]\nlabel = \"c\"\nrun = [\"sleep\", \"600\"]\nrestart = \"always\"\n");
+    let output = shipote.run(&["up", card.to_str().unwrap()]);
+    assert!(output.stderr.contains("the time to live of w is over"), "{output}");
+    assert!(!output.stderr.contains("stopping"), "{output}");
+}

@@ -5,7 +5,7 @@ use shipote_runtime::view::{NodeVerdict, PipelineVerdict, PipelineView, Workspac
 
 use super::dag::{edge_bytes, edge_type, exit_text, phase_text};
 use super::paint::Paint;
-use super::quantity::{NONE, cpu, size_or_none, span};
+use super::quantity::{NONE, cpu, now_ms, size_or_none, span};
 use super::table::Table;
 use crate::exit::launch_text;
 
@@ -36,6 +36,9 @@ pub fn session(detail: &WorkspaceDetail, state_dir: &str, paint: Paint) -> Strin
         text.push_str(&table.render(paint));
     }
     let label = &detail.workspace.label;
+    if detail.workspace.expires_at_ms.is_some_and(|end| end <= now_ms()) {
+        text.push_str(&format!("the time to live of {label} is over, and what ran in it was ended\n"));
+    }
     if detail.workspace.ephemeral {
         return text;
     }
