@@ -85,7 +85,7 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
     let results = built.parent().unwrap_or(root).join("crash");
     fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
     let file = results.join("results.jsonl");
-    let is_root = program::read(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0");
+    let is_root = is_root();
     for part in PARTS.iter().filter(|part| only.is_none_or(|only| part.words[0] == only)) {
         if part.needs_root && !is_root {
             println!("skipped: {} needs root", part.name);
@@ -94,7 +94,12 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
         while let Some(missing) = missing(part, &read(&file)) {
             let cycles = missing.min(part.step).max(1).to_string();
             let seed = (read(&file).len() + 1).to_string();
-            println!("\n=== {}: {missing} of {} to go", part.name, part.goal);
+            println!(
+                "\n=== {}: {missing} of {} to go{}",
+                part.name,
+                part.goal,
+                pace(part, &read(&file), missing)
+            );
             let mut command = Command::new(built.join("crash"));
             command.args(part.words).args(["--cycles", &cycles, "--seconds", LONGEST_S, "--seed", &seed]);
             command.arg("--program").arg(built.join("shipote")).arg("--store").arg(built.join("store"));
@@ -114,17 +119,18 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
 /// Prints the table of everything that was run so far.
 pub fn report(root: &Path) -> Outcome {
     let built = program::built(root, "release")?;
-    let lines = read(&built.parent().unwrap_or(root).join("crash/results.jsonl"));
+    let results = built.parent().unwrap_or(root).join("crash");
+    let lines = read(&results.join("results.jsonl"));
     println!("\n| what | count | acknowledged changes | lost | refused starts |\n|---|---|---|---|---|");
     for part in &PARTS {
         let sum = |key: &str| sum(part, &lines, key);
         println!(
             "| {} | {} | {} | {} | {} |",
             part.what,
-            sum("cycles"),
-            sum("acknowledged"),
-            sum("lost"),
-            sum("refused")
+            counted(sum("cycles")),
+            counted(sum("acknowledged")),
+            counted(sum("lost")),
+            counted(sum("refused"))
         );
     }
     Ok(())
@@ -141,6 +147,27 @@ fn sum(part: &Part, lines: &[Value], key: &str) -> u64 {
 
 fn missing(part: &Part, lines: &[Value]) -> Option<u64> {
     part.goal.checked_sub(sum(part, lines, "cycles")).filter(|missing| *missing > 0)
+}
+
+/// Says how long the rest takes at the pace of earlier runs, if there were any.
+fn pace(part: &Part, lines: &[Value], missing: u64) -> String {
+    let (cycles, seconds) = (sum(part, lines, "cycles"), sum(part, lines, "seconds"));
+    if cycles == 0 {
+        return String::new();
+    }
+    format!(", about {} min at the pace so far", (missing * seconds / cycles).div_ceil(60))
+}
+
+/// Writes a count as people do: `10 000`.
+fn counted(count: u64) -> String {
+    match count {
+        count if count >= 1_000 => format!("{} {:03}", counted(count / 1_000), count % 1_000),
+        count => count.to_string(),
+    }
+}
+
+fn is_root() -> bool {
+    program::read(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")
 }
 
 fn append(file: &Path, line: &str) -> Outcome {
@@ -162,5 +189,13 @@ mod tests {
         ];
         assert_eq!(missing(&PARTS[0], &lines), Some(3_000));
         assert_eq!(missing(&PARTS[2], &lines), None);
+    }
+
+    #[test]
+    fn the_rest_is_told_at_the_pace_of_what_was_run() {
+        let lines = [json!({ "part": "kill", "cycles": 2_000, "seconds": 400 })];
+        assert_eq!(pace(&PARTS[0], &lines, 8_000), ", about 27 min at the pace so far");
+        assert_eq!(pace(&PARTS[1], &lines, 500), "");
+        assert_eq!((counted(33_064).as_str(), counted(9).as_str()), ("33 064", "9"));
     }
 }

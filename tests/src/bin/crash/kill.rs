@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::model::Writer;
+use super::progress::Progress;
 use super::server::{Dice, Server, declared};
 use super::{Plan, Tally};
 
@@ -17,6 +18,7 @@ const LONGEST_US: u64 = 25_000;
 
 pub fn run(plan: &Plan) -> Tally {
     let mut tally = Tally::default();
+    let mut progress = Progress::begin(plan);
     let mut dice = Dice::new(plan.seed);
     let state_dir = plan.dir.join("state");
     let log = plan.dir.join("daemon.log");
@@ -59,9 +61,7 @@ pub fn run(plan: &Plan) -> Tally {
             server.kill();
             tally.acknowledged += working.into_iter().map(|work| work.join().unwrap()).sum::<u64>();
         });
-        if tally.cycles.is_multiple_of(500) {
-            eprintln!("{} kills, {} acknowledged, {} lost", tally.cycles, tally.acknowledged, tally.lost);
-        }
+        progress.tell(&tally);
     }
     tally
 }

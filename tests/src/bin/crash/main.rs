@@ -7,9 +7,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line program")]
 
 mod client;
+mod image;
 mod kill;
 mod model;
 mod power;
+mod progress;
 mod server;
 mod sweep;
 
@@ -109,7 +111,7 @@ fn main() -> ExitCode {
         }
     };
     // Left where something was found, to be looked at.
-    if tally.is_clean() {
+    if tally.is_clean() || part == "control" {
         let _ = std::fs::remove_dir_all(&plan.dir);
     }
     let part =

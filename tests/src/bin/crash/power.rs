@@ -1,83 +1,26 @@
-//! Power cuts: a file system in a file is shut down without a flush of its log (FS_IOC_SHUTDOWN with NOLOGFLUSH, as
-//! `xfs_io -x -c shutdown` does it on every file system that knows it), and mounted again.
+//! Power cuts under a daemon, on a file system that can be shut down ([`image`](super::image)).
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::image::Image;
 use super::model::Writer;
+use super::progress::Progress;
 use super::server::{Dice, Server, declared};
 use super::{Plan, Tally};
 
-/// Size of the image: the smallest that mkfs.xfs takes.
-const IMAGE_BYTES: u64 = 320 << 20;
 const WRITERS: usize = 4;
 /// Longest time that they have, in microseconds.
 const LONGEST_US: u64 = 60_000;
 
-/// A file system in a file, unmounted when this is dropped.
-struct Image {
-    file: PathBuf,
-    at: PathBuf,
-}
-
-impl Image {
-    fn make(plan: &Plan) -> Self {
-        let image = Self { file: plan.dir.join("image"), at: plan.dir.join("mounted") };
-        fs::create_dir_all(&image.at).unwrap();
-        File::create(&image.file).unwrap().set_len(IMAGE_BYTES).unwrap();
-        let quiet: &[&str] = if plan.file_system == "xfs" { &["-q", "-f"] } else { &["-q", "-F"] };
-        must(Command::new(format!("mkfs.{}", plan.file_system)).args(quiet).arg(&image.file));
-        image.mount();
-        image
-    }
-
-    fn mount(&self) {
-        must(Command::new("mount").args(["-o", "loop"]).arg(&self.file).arg(&self.at));
-    }
-
-    fn unmount(&self) -> bool {
-        let mut umount = Command::new("umount");
-        umount.arg(&self.at).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    }
-
-    /// Takes the power away: nothing that was not synced is written any more.
-    fn cut(&self) {
-        must(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.at));
-    }
-
-    /// Gives the power back.
-    fn restore(&self) {
-        let begin = Instant::now();
-        // Whoever had a file open may need a moment to be gone.
-        while !self.unmount() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "{} can't be unmounted", self.at.display());
-            thread::sleep(Duration::from_millis(5));
-        }
-        self.mount();
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        self.unmount();
-        let _ = fs::remove_file(&self.file);
-    }
-}
-
-fn must(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 pub fn run(plan: &Plan) -> Tally {
     let mut tally = Tally::default();
-    let image = Image::make(plan);
+    let mut progress = Progress::begin(plan);
+    let image = Image::make(&plan.dir, &plan.file_system);
     let mut dice = Dice::new(plan.seed);
     let state_dir = image.at.join("state");
     let log = plan.dir.join("daemon.log");
@@ -129,9 +72,7 @@ pub fn run(plan: &Plan) -> Tally {
         drop(server);
         image.restore();
         tally.cycles += 1;
-        if tally.cycles.is_multiple_of(50) {
-            eprintln!("{} cuts, {} acknowledged, {} lost", tally.cycles, tally.acknowledged, tally.lost);
-        }
+        progress.tell(&tally);
     }
     tally
 }
@@ -139,7 +80,8 @@ pub fn run(plan: &Plan) -> Tally {
 /// The same cuts under a writer that appends a line, counts it as acknowledged, and syncs nothing.
 pub fn control(plan: &Plan) -> Tally {
     let mut tally = Tally::default();
-    let image = Image::make(plan);
+    let mut progress = Progress::begin(plan);
+    let image = Image::make(&plan.dir, &plan.file_system);
     let mut dice = Dice::new(plan.seed);
     let path = image.at.join("journal");
     let mut expected = 0;
@@ -160,6 +102,7 @@ pub fn control(plan: &Plan) -> Tally {
         let found = lines(&path);
         tally.lost += expected - found.min(expected);
         expected = found;
+        progress.tell(&tally);
     }
     tally
 }
