@@ -1,6 +1,8 @@
 //! The crash matrix at full counts, in parts that can be stopped and gone on with: each result is a line in
 //! `target/crash/results.jsonl`, and the report adds them up.
 
+mod peers;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 use crate::program::{self, cargo};
 use crate::{Outcome, tools};
+
+pub use peers::run as peers;
 
 /// One part of the matrix: its name in results, the words that run it, and the count that is promised.
 struct Part {
@@ -116,7 +120,7 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
     report(root)
 }
 
-/// Prints the table of everything that was run so far.
+/// Prints the tables of everything that was run so far.
 pub fn report(root: &Path) -> Outcome {
     let built = program::built(root, "release")?;
     let results = built.parent().unwrap_or(root).join("crash");
@@ -133,6 +137,7 @@ pub fn report(root: &Path) -> Outcome {
             counted(sum("refused"))
         );
     }
+    peers::report(&results.join("peers.jsonl"));
     Ok(())
 }
 

@@ -26,7 +26,8 @@ cargo xtask TASK
                        (--quick leaves out the release build and the integration tests)
   tidy                 the rules that no compiler keeps: arrows between crates, purity, unsafe, names in docs
   crash [PART]         the crash matrix at full counts: kill, power, control, sweep; goes on where it stopped, in
-                       parts of at most 8 minutes (crash report: the table so far)
+                       parts of at most 8 minutes (crash report: the tables so far)
+  crash --peers        pueue, PM2 and supervisord in the same harness, installed below target/peers
   bench state [PART]   what a durable change and a load cost, beside plain files, redb and SQLite, as ratios within one
                        run: change, group, load, daemon (--output json: one document; --quick: rough figures)
   inspector [test]     builds the inspector page, target/inspector/shipote-inspect.html, and holds its size to the gate;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => test::run(&root, test::Extent::Quick),
         ["tidy"] => tidy::run(&root),
         ["crash"] => crash::run(&root, None),
+        ["crash", "--peers"] => crash::peers(&root),
         ["crash", "report"] => crash::report(&root),
         ["crash", part @ ("kill" | "power" | "control" | "sweep")] => crash::run(&root, Some(part)),
         ["bench", "state", ref words @ ..] => bench::state(&root, words),

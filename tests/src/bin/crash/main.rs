@@ -10,6 +10,7 @@ mod client;
 mod image;
 mod kill;
 mod model;
+mod peers;
 mod power;
 mod progress;
 mod server;
@@ -23,11 +24,14 @@ use serde_json::json;
 
 const HELP: &str = "\
 crash PART [--program PATH] [--store PATH] [--dir DIR] [--cycles N] [--seconds S] [--fs ext4|xfs] [--seed N]
+           [--peer shipote|pueue|pm2|pm2-start|supervisord] [--peers DIR]
 
   kill      kill -9 of a daemon in the middle of its clients' changes, and in the middle of its start
   power     power cuts (FS_IOC_SHUTDOWN without a flush) under a daemon, on a file system in a file; as root
   control   power cuts under a writer that does not sync: this one has to lose
   sweep     a kill, EIO and ENOSPC at every system call of the store, by strace(1)
+  peer-kill, peer-damage, peer-cut
+            the same of another manager, as far as it keeps anything; a loss is no failure here
 ";
 
 /// What a part is to do.
@@ -40,6 +44,9 @@ struct Plan {
     until: Instant,
     file_system: String,
     seed: u64,
+    /// Another manager, and where those are installed.
+    peer: String,
+    peers: PathBuf,
 }
 
 /// What came of it.
@@ -83,6 +90,8 @@ fn main() -> ExitCode {
         until: Instant::now() + Duration::from_secs(3600),
         file_system: "ext4".to_owned(),
         seed: 1,
+        peer: String::new(),
+        peers: PathBuf::new(),
     };
     while let Some(name) = words.next() {
         let value = words.next().unwrap_or_default();
@@ -95,10 +104,16 @@ fn main() -> ExitCode {
             "--seconds" => plan.until = Instant::now() + Duration::from_secs(number()),
             "--fs" => plan.file_system = value,
             "--seed" => plan.seed = number(),
+            "--peer" => plan.peer = value,
+            "--peers" => plan.peers = value.into(),
             _ => panic!("{name} is not understood\n{HELP}"),
         }
     }
     std::fs::create_dir_all(&plan.dir).unwrap();
+    if peers::run(&part, &plan) {
+        let _ = std::fs::remove_dir_all(&plan.dir);
+        return ExitCode::SUCCESS;
+    }
     let begin = Instant::now();
     let tally = match part.as_str() {
         "kill" => kill::run(&plan),

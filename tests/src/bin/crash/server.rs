@@ -40,6 +40,16 @@ impl Server {
         &self.socket
     }
 
+    /// Returns its pid.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Waits for its end, after it was asked for.
+    pub fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+
     /// Waits until it answers; none where it has ended, with its exit code.
     pub fn ready(&mut self) -> Result<Client, Option<i32>> {
         let begin = Instant::now();
