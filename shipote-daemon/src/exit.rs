@@ -447,8 +447,8 @@ impl From<ManagerError> for Failure {
                 Self::new(Code::NotFound, format!("no {kind} is called `{name}`")).hint(hint)
             }
             ManagerError::Ambiguous { candidates, .. } => {
-                Self { candidates, ..Self::new(Code::Ambiguous, message) }
-                    .hint("use the label, or more of the id")
+                let hint = hints::of_ambiguity(&candidates);
+                Self { candidates, ..Self::new(Code::Ambiguous, message) }.hint(hint)
             }
             ManagerError::Conflict(_) => {
                 let hint = hints::of_conflict(&message);

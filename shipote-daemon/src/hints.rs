@@ -19,7 +19,7 @@ pub const fn of_code(code: Code) -> &'static str {
         Code::NotFound => "shipote ws ls and shipote ps -a list what there is",
         Code::NoDaemon => "shipote daemon starts one; shipote daemon status tells whether one answers",
         Code::Closing => "try again; shipote up and shipote run start a new one",
-        Code::Ambiguous => "use the label, or more of the id",
+        Code::Ambiguous => "use workspace/label, or more of the id",
         Code::Conflict => "shipote ws show NAME and shipote ps -a tell what is there",
         Code::OtherStateDirectory => "give --state-dir as the daemon has it, or --socket of the other daemon",
         Code::TimedOut => "allow it more time; shipote ps -a tells how it stands",
@@ -34,6 +34,29 @@ pub const fn of_code(code: Code) -> &'static str {
         }
         // Told to nobody.
         Code::BrokenPipe => "",
+    }
+}
+
+/// Returns how one of several things of a name is named, by what tells them apart.
+#[must_use]
+pub fn of_ambiguity(candidates: &[String]) -> String {
+    // What stands in brackets is the kind and the id.
+    let (name, known) = candidates.first().and_then(|first| first.split_once(" (")).unwrap_or_default();
+    if known.is_empty() {
+        return "write one of them as it stands here".to_owned();
+    }
+    let repeats = |one: &String| {
+        let path = one.split(" (").next();
+        candidates.iter().filter(|other| other.split(" (").next() == path).count() > 1
+    };
+    let id = known.trim_end_matches(')').rsplit(", ").next().unwrap_or_default();
+    let end = id.get(id.len().saturating_sub(6)..).unwrap_or(id);
+    if candidates.iter().any(repeats) {
+        format!("use more of the id, such as {end}")
+    } else if name.contains('/') {
+        format!("use workspace/label, such as {name}, or more of the id, such as {end}")
+    } else {
+        format!("use the label, such as {name}, or more of the id, such as {end}")
     }
 }
 
@@ -131,6 +154,19 @@ mod tests {
         insta::assert_snapshot!(told("other"), @"check the path; ls DIR lists what is there");
         insta::assert_snapshot!(told("no/such"), @"the directory DIR/no is not there either; check the path");
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_tells_several_apart_is_what_to_use() {
+        let hint = |candidates: &[&str]| {
+            of_ambiguity(&candidates.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        };
+        let (one, other) = ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW");
+        let named = |path: &str, id: &str| format!("{path} (command, {id})");
+        insta::assert_snapshot!(hint(&[&named("a/p", one), &named("b/p", other)]), @"use workspace/label, such as a/p, or more of the id, such as 9G5FAV");
+        insta::assert_snapshot!(hint(&[&named("a/p", one), &named("a/p", other)]), @"use more of the id, such as 9G5FAV");
+        insta::assert_snapshot!(hint(&[&named("a", one), &named("b", other)]), @"use the label, such as a, or more of the id, such as 9G5FAV");
+        insta::assert_snapshot!(hint(&["sort..top", "sort..log"]), @"write one of them as it stands here");
     }
 
     #[test]

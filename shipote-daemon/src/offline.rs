@@ -18,6 +18,7 @@ use shipote_snapshot::{
 };
 
 use crate::exit::{Code, Failure};
+use crate::hints;
 use crate::place::Place;
 use crate::state_files::StateFiles;
 use crate::wire::StatsAnswer;
@@ -68,7 +69,7 @@ impl Offline {
     pub fn workspace(&self, name: &str) -> Result<WorkspaceDetail, Failure> {
         let entries = self.workspace_entries();
         let all: Vec<Named> =
-            entries.iter().map(|entry| named(&entry.id.to_string(), &entry.spec.label)).collect();
+            entries.iter().map(|entry| named(&entry.id, &entry.spec.label, "workspace", "")).collect();
         let entry = &entries[find("workspace", &all, name)?];
         Ok(WorkspaceDetail {
             workspace: self.workspace_view(entry),
@@ -123,7 +124,8 @@ impl Offline {
         views.retain(|view| {
             workspace.is_empty() || view.workspace == workspace || view.workspace_id.to_string() == workspace
         });
-        let all: Vec<Named> = views.iter().map(|view| named(&view.id.to_string(), &view.label)).collect();
+        let all: Vec<Named> =
+            views.iter().map(|view| named(&view.id, &view.label, "pipeline", &view.workspace)).collect();
         find("live pipeline", &all, label).map(|at| views.swap_remove(at))
     }
 
@@ -326,8 +328,9 @@ fn joined(persisted: &[PersistedStats], journal: Vec<WorkspaceStats>) -> Vec<Wor
     earlier.map(WorkspaceStats::from).chain(journal).collect()
 }
 
-fn named(id: &str, label: &str) -> Named {
-    Named { id: id.to_owned(), label: label.to_owned() }
+/// Returns something as it can be named; `within` is the label of its workspace.
+pub fn named(id: &dyn ToString, label: &str, kind: &'static str, within: &str) -> Named {
+    Named { id: id.to_string(), label: label.to_owned(), kind, within: within.to_owned() }
 }
 
 /// Returns the position of what a name means.
@@ -349,7 +352,7 @@ pub fn find(kind: &str, all: &[Named], name: &str) -> Result<usize, Failure> {
                 Code::Ambiguous,
                 format!("`{name}` could be any of {} ({kind})", candidates.len()),
             )
-            .hint("use the label, or more of the id");
+            .hint(hints::of_ambiguity(&candidates));
             failure.candidates = candidates;
             failure
         }

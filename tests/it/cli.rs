@@ -263,6 +263,55 @@ fn errors_come_with_a_hint() {
 }
 
 #[test]
+fn a_name_of_several_things_is_told_with_each_of_them() {
+    let mut shipote = served();
+    for workspace in ["one", "two"] {
+        shipote
+            .up(&format!(
+                "[workspace]\nlabel = \"{workspace}\"\n[[commands]]\nlabel = \"p\"\nrun = [\"true\"]\n"
+            ))
+            .ok();
+    }
+    let card = "[[pipelines]]\nlabel = \"p\"\nnodes = [{ label = \"n\", run = [\"true\"] }]\n";
+    shipote.file("p.toml", card);
+    shipote.run(&["pipeline", "run", "-f", "p.toml", "--ws", "two"]).ok();
+    let rows = shipote.json(&["ps", "-a"]);
+    let ids: Vec<String> =
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    let ends: Vec<(&str, &str)> = ids.iter().map(|id| (&id[20..], "END")).collect();
+    let told = |output: shipote_tests::Output| {
+        let ids: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "ULID")).collect();
+        normalised(&output.exits(5).stderr, &[ids, ends.clone()].concat())
+    };
+    insta::assert_snapshot!(told(shipote.run(&["stop", "p"])), @r"
+    error: `p` could be any of 3
+      one/p (command, ULID)
+      two/p (command, ULID)
+      two/p (pipeline, ULID)
+    hint: use more of the id, such as END
+    ");
+    insta::assert_snapshot!(told(shipote.run(&["stop", "two/p"])), @r"
+    error: `two/p` could be any of 2
+      two/p (command, ULID)
+      two/p (pipeline, ULID)
+    hint: use more of the id, such as END
+    ");
+    let looked_for = told(shipote.run(&["logs", "p"]));
+    shipote.run(&["pipeline", "rm", &ids[2]]).ok();
+    insta::assert_snapshot!(told(shipote.run(&["stop", "p"])), @r"
+    error: `p` could be any of 2
+      one/p (command, ULID)
+      two/p (command, ULID)
+    hint: use workspace/label, such as one/p, or more of the id, such as END
+    ");
+    assert!(looked_for.contains("two/p (pipeline, ULID)"), "{looked_for}");
+    // The state at rest tells the same.
+    shipote.daemon_term();
+    let at_rest = told(shipote.run(&["logs", "p"]));
+    assert!(at_rest.contains("two/p (command, ULID)\nhint: use workspace/label, such as one/p"), "{at_rest}");
+}
+
+#[test]
 fn a_verb_that_needs_a_daemon_says_how_to_get_one() {
     let shipote = shipote();
     let output = shipote.run(&["start", "web"]).exits(4);

@@ -18,7 +18,7 @@ use shipote_runtime::view::{CommandView, PipelineView, WorkspaceView};
 use super::{Context, Done};
 use crate::cli::{Format, Logs};
 use crate::exit::{Code, Failure};
-use crate::offline::find;
+use crate::offline::{find, named};
 use crate::render::paint::Paint;
 use crate::render::quantity::{now_ms, parse_moment};
 use crate::wire::VersionAnswer;
@@ -321,7 +321,7 @@ async fn target(context: &Context, name: &str) -> Result<Target, Failure> {
     };
     let workspaces = context.or_at_rest(online, |at_rest| Ok(at_rest.workspaces()))?;
     let all: Vec<Named> =
-        workspaces.iter().map(|view| Named { id: view.id.to_string(), label: view.label.clone() }).collect();
+        workspaces.iter().map(|view| named(&view.id, &view.label, "workspace", "")).collect();
     let logs = state_dir.join("logs");
     let (workspace, rest) = name.split_once('/').unwrap_or((name, ""));
     match find("workspace", &all, workspace) {
@@ -342,9 +342,10 @@ async fn unit(context: &Context, name: &str, logs: &Path) -> Result<Option<Targe
     let rows: Vec<(Named, String)> = commands
         .into_iter()
         .filter(|row| row.kind != "node")
-        .map(|row| (Named { id: row.id, label: row.label }, row.workspace_id.to_string()))
+        .map(|row| (named(&row.id, &row.label, "command", &row.workspace), row.workspace_id.to_string()))
         .chain(pipelines.into_iter().map(|view| {
-            (Named { id: view.id.to_string(), label: view.label }, view.workspace_id.to_string())
+            let named = named(&view.id, &view.label, "pipeline", &view.workspace);
+            (named, view.workspace_id.to_string())
         }))
         .collect();
     let all: Vec<Named> = rows.iter().map(|(named, _)| named.clone()).collect();

@@ -13,6 +13,10 @@ pub struct Named {
     pub id: String,
     /// Its label.
     pub label: String,
+    /// What it is, as people call it; empty where that goes without saying.
+    pub kind: &'static str,
+    /// Label of the workspace that it is in; empty for what is in none.
+    pub within: String,
 }
 
 /// Why a name means nothing.
@@ -52,8 +56,15 @@ pub fn resolve(all: &[Named], name: &str) -> Result<usize, Unresolved> {
         .unwrap_or_else(|| Err(Unresolved::NotFound { nearest: nearest(all, name) }))
 }
 
+/// Returns how one of several is told apart: `web/server (command, 01ARZ3NDEKTSV4RRFFQ69G5FAV)`.
 fn candidate(named: &Named) -> String {
-    if named.id.is_empty() { named.label.clone() } else { alloc::format!("{} ({})", named.label, named.id) }
+    let mut text = named.within.clone();
+    if !text.is_empty() {
+        text.push('/');
+    }
+    text.push_str(&named.label);
+    let known: Vec<&str> = [named.kind, &named.id].into_iter().filter(|part| !part.is_empty()).collect();
+    if known.is_empty() { text } else { alloc::format!("{text} ({})", known.join(", ")) }
 }
 
 /// Returns the label that a typing slip away from `name` stands.
@@ -86,7 +97,22 @@ mod tests {
     use alloc::vec;
 
     fn named(id: &str, label: &str) -> Named {
-        Named { id: id.into(), label: label.into() }
+        Named { id: id.into(), label: label.into(), kind: "workspace", within: String::new() }
+    }
+
+    #[test]
+    fn one_of_several_is_told_by_its_place_its_kind_and_its_id() {
+        let within = |named: Named, kind, within: &str| Named { kind, within: within.into(), ..named };
+        let all = vec![
+            within(named("01ARZ3NDEKTSV4RRFFQ69G5FAV", "p"), "command", "a"),
+            within(named("01ARZ3NDEKTSV4RRFFQ69G5FAW", "p"), "pipeline", "b"),
+            Named { id: String::new(), kind: "", ..named("", "p") },
+        ];
+        let Err(Unresolved::Ambiguous(candidates)) = resolve(&all, "p") else { panic!("it is ambiguous") };
+        assert_eq!(
+            candidates,
+            ["a/p (command, 01ARZ3NDEKTSV4RRFFQ69G5FAV)", "b/p (pipeline, 01ARZ3NDEKTSV4RRFFQ69G5FAW)", "p"]
+        );
     }
 
     #[test]

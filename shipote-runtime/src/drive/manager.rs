@@ -556,7 +556,12 @@ impl Core {
             self.declared.workspaces.iter().chain(self.ephemeral.values()).collect();
         let named: Vec<Named> = entries
             .iter()
-            .map(|entry| Named { id: entry.id.to_string(), label: entry.spec.label.clone() })
+            .map(|entry| Named {
+                id: entry.id.to_string(),
+                label: entry.spec.label.clone(),
+                kind: "workspace",
+                within: String::new(),
+            })
             .collect();
         resolve(&named, name)
             .map(|index| entries[index].id)

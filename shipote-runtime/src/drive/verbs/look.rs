@@ -141,7 +141,10 @@ impl WorkspaceManager {
                 (several, _) => Err(ManagerError::Ambiguous {
                     candidates: several
                         .iter()
-                        .map(|entry| format!("{}/{}", by_unit.workspace_label, entry.spec.label))
+                        .map(|entry| {
+                            let (label, id) = (&entry.spec.label, entry.id);
+                            format!("{}/{label} (pipeline, {id})", by_unit.workspace_label)
+                        })
                         .collect(),
                     name,
                 }),

@@ -55,7 +55,7 @@ impl Core {
             let workspace = self.resolve_workspace(workspace)?;
             let (unit, node) = rest.split_once('/').map_or((rest, None), |(unit, node)| (unit, Some(node)));
             let units = self.units_of(workspace);
-            let found = resolve(&named(&units), unit)
+            let found = resolve(&self.named(workspace, &units), unit)
                 .map_err(|error| unresolved("command or pipeline", name, error))?;
             let mut target = self.target(workspace, vec![units[found].clone()], false);
             if let Some(node) = node {
@@ -73,13 +73,23 @@ impl Core {
                     .iter()
                     .flat_map(|entry| self.units_of(entry.id).into_iter().map(|unit| (entry.id, unit)))
                     .collect();
-                let units: Vec<(String, String)> = all.iter().map(|(_, unit)| unit.clone()).collect();
+                let named: Vec<Named> = all
+                    .iter()
+                    .flat_map(|(workspace, unit)| self.named(*workspace, std::slice::from_ref(unit)))
+                    .collect();
                 let kind = "workspace, command or pipeline";
-                let found = resolve(&named(&units), name).map_err(|error| unresolved(kind, name, error))?;
+                let found = resolve(&named, name).map_err(|error| unresolved(kind, name, error))?;
                 let (workspace, unit) = all[found].clone();
                 Ok(self.target(workspace, vec![unit], false))
             }
         }
+    }
+
+    /// Returns units of a workspace as they can be named.
+    fn named(&self, workspace: WorkspaceId, units: &[(String, String)]) -> Vec<Named> {
+        let within = self.entry(workspace).map_or("", |entry| &entry.spec.label);
+        let kind = |id: &str| if self.declared.live_pipeline(id).is_some() { "pipeline" } else { "command" };
+        units.iter().map(|(id, label)| named(id, label, kind(id), within)).collect()
     }
 
     fn target(&self, workspace: WorkspaceId, units: Vec<(String, String)>, whole: bool) -> Target {
@@ -91,10 +101,8 @@ impl Core {
     /// Finds a node of a live pipeline by its label.
     fn node_of(&self, pipeline: &str, node: &str, name: &str) -> Result<String, ManagerError> {
         let entry = self.declared.live_pipeline(pipeline);
-        let labels = entry
-            .iter()
-            .flat_map(|entry| &entry.spec.nodes)
-            .map(|node| Named { id: String::new(), label: node.label.clone() });
+        let labels =
+            entry.iter().flat_map(|entry| &entry.spec.nodes).map(|node| named("", &node.label, "node", ""));
         let labels: Vec<Named> = labels.collect();
         let found = resolve(&labels, node).map_err(|error| unresolved("node", name, error))?;
         Ok(labels[found].label.clone())
@@ -140,8 +148,8 @@ impl Core {
     }
 }
 
-fn named(units: &[(String, String)]) -> Vec<Named> {
-    units.iter().map(|(id, label)| Named { id: id.clone(), label: label.clone() }).collect()
+fn named(id: &str, label: &str, kind: &'static str, within: &str) -> Named {
+    Named { id: id.to_owned(), label: label.to_owned(), kind, within: within.to_owned() }
 }
 
 /// A unit to act on.
@@ -179,7 +187,9 @@ impl WorkspaceManager {
         let rows = detail.commands.into_iter().filter(|row| row.kind == "exec");
         let mut units: Vec<(String, String)> = rows.map(|row| (row.id, row.label)).collect();
         if !unit.is_empty() {
-            let Ok(only) = resolve(&named(&units), unit) else { return found };
+            let rows: Vec<Named> =
+                units.iter().map(|(id, label)| named(id, label, "command", workspace)).collect();
+            let Ok(only) = resolve(&rows, unit) else { return found };
             units = vec![units.swap_remove(only)];
         }
         let view = detail.workspace;

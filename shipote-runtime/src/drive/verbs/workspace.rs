@@ -237,8 +237,15 @@ impl Core {
             return Ok(entry);
         }
         let entries: Vec<&PipelineEntry> = self.declared.saved_pipelines.iter().collect();
-        let named: Vec<Named> =
-            entries.iter().map(|entry| Named { id: String::new(), label: entry.name.clone() }).collect();
+        let named: Vec<Named> = entries
+            .iter()
+            .map(|entry| Named {
+                id: String::new(),
+                label: entry.name.clone(),
+                kind: "saved pipeline",
+                within: String::new(),
+            })
+            .collect();
         resolve(&named, name)
             .map(|index| entries[index])
             .map_err(|error| unresolved("saved pipeline", name, error))
