@@ -61,6 +61,11 @@ impl FromStr for Span {
         if rest.is_empty() {
             return Err(error());
         }
+        if rest.starts_with('-') && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(UnitError(
+                "not a span of time, which can't be negative; write it like \"90s\", \"1h30m\" or \"250ms\"",
+            ));
+        }
         let mut total: u64 = 0;
         let mut last_factor = u64::MAX;
         while !rest.is_empty() {

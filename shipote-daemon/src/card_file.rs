@@ -144,13 +144,18 @@ fn read_text(reader: &mut dyn Read, path: &Path) -> Result<String, Failure> {
         return Err(Failure::new(
             Code::Invalid,
             format!("{} is longer than any card: over 8 MiB", path.display()),
-        ));
+        )
+        .hint("a card declares what runs; keep data in files of their own, which its programs read"));
     }
     String::from_utf8(bytes).map_err(|error| {
         Failure::new(
             Code::Invalid,
             format!("{} is not UTF-8: byte {} is wrong", path.display(), error.utf8_error().valid_up_to()),
         )
+        .hint(format!(
+            "save it as UTF-8, for example: iconv -f LATIN1 -t UTF-8 {0} > NEW.toml",
+            path.display()
+        ))
     })
 }
 

@@ -259,6 +259,7 @@ impl Failure {
     /// Makes the failure of a process that could not be started.
     #[must_use]
     pub fn launch(launch: LaunchFailure) -> Self {
+        let of_flow_dir = hints::of_flow_dir(&launch.object, launch.errno);
         let hint = match (launch.step.as_str(), launch_exit(&launch)) {
             ("exec", NO_PROGRAM) if launch.object.contains('/') => {
                 "the path is looked up as its user sees it"
@@ -271,6 +272,7 @@ impl Failure {
             }
             ("descriptors", _) => "split the pipeline in two, or look at fewer of its edges",
             ("cwd", _) => "--cwd, or `cwd` in the card, names another directory",
+            ("flow_dir", _) => &of_flow_dir,
             _ => "shipote doctor tells what this host can do",
         };
         let message = launch_text(&launch);
@@ -332,6 +334,7 @@ pub fn launch_text(failure: &LaunchFailure) -> String {
             "it has too many streams to start as a whole: 253 descriptors go to a workspace at once"
                 .to_owned()
         }
+        ("flow_dir", errno) => format!("the flow directory{object}: {}", errno.desc().to_lowercase()),
         (step, nix::errno::Errno::UnknownErrno) => format!("{step}{object} failed"),
         (step, errno) => format!("{step}{object}: {} ({errno:?})", errno.desc().to_lowercase()),
     }
@@ -454,11 +457,14 @@ impl From<ManagerError> for Failure {
                 let hint = hints::of_conflict(&message);
                 Self::new(Code::Conflict, message).hint(hint)
             }
-            ManagerError::Invalid { problems } => Self { problems, ..Self::new(Code::Invalid, message) }
-                .hint("shipote check CARD tells the places"),
-            ManagerError::NotPermitted(_) | ManagerError::Host(_) => {
-                Self::new(Code::NotPermitted, message).hint("shipote doctor tells what this host can enforce")
+            ManagerError::Invalid { problems } => {
+                let hint = hints::of_problems(&problems);
+                Self { problems, ..Self::new(Code::Invalid, message) }.hint(hint)
             }
+            ManagerError::NotPermitted(refusal) => {
+                Self::new(Code::NotPermitted, message).hint(hints::of_refusal(&refusal.layer))
+            }
+            ManagerError::Host(_) => Self::new(Code::NotPermitted, message),
             ManagerError::Launch(launch) => Self::launch(launch),
             ManagerError::NeedsEnv(names) => {
                 let hint = format!("set {} here, and try again", names.join(", "));
@@ -500,6 +506,17 @@ mod tests {
         assert_eq!(launch_exit(&failure("cwd", nix::errno::Errno::ENOENT)), 125);
         insta::assert_snapshot!(launch_text(&failure("exec", nix::errno::Errno::ENOENT)), @"program not found: /nope");
         insta::assert_snapshot!(launch_text(&failure("cwd", nix::errno::Errno::EACCES)), @"cwd /nope: permission denied (EACCES)");
+    }
+
+    #[test]
+    fn what_this_host_cannot_hold_is_refused_with_the_words_that_allow_it() {
+        let refusal = shipote_runtime::decide::isolation::Refusal {
+            layer: "containment".to_owned(),
+            needed: "a pid namespace or a writable cgroup v2 directory".to_owned(),
+            found: "pid: EPERM; cgroup: none".to_owned(),
+        };
+        let failure = Failure::from(ManagerError::NotPermitted(refusal));
+        insta::assert_snapshot!(failure.hint, @r#"containment = "best_effort" in the [workspace] of the card runs it all the same, less firmly held; shipote doctor tells what is missing here"#);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use shipote_card::nearest;
+use shipote_card::{Problem, nearest};
 
 use crate::exit::Code;
 
@@ -72,6 +72,46 @@ pub fn of_file(path: &Path, error: &io::Error) -> String {
             format!("make room: df -h {shown}")
         }
         _ => format!("look at it with ls -l {shown}, then try again"),
+    }
+}
+
+/// Returns what can be done about a flow directory that is not usable.
+#[must_use]
+pub fn of_flow_dir(path: &str, errno: i32) -> String {
+    match io::Error::from_raw_os_error(errno).kind() {
+        io::ErrorKind::NotFound => {
+            format!("mkdir -p {path} makes it; or name another one in `flow_dirs` of the card")
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            format!("ls -ld {path} tells what stands there; or name a directory in `flow_dirs` of the card")
+        }
+        _ => {
+            format!(
+                "ls -ld {path} tells whose it is and who may; or name another one in `flow_dirs` of the card"
+            )
+        }
+    }
+}
+
+/// Returns what can be done about mistakes in what was declared; there may be no card that holds them.
+#[must_use]
+pub fn of_problems(problems: &[Problem]) -> &'static str {
+    let mut wrong = problems.iter().filter(|problem| problem.is_error()).peekable();
+    if wrong.peek().is_some() && wrong.all(|problem| problem.code == shipote_card::code::BAD_LABEL) {
+        return "choose another label, such as web or build-2: letters, digits, `.`, `_` and `-`";
+    }
+    "mend what is named above, and try again; shipote check CARD tells the places in a card"
+}
+
+/// Returns what can be done about a layer that this host can't give.
+#[must_use]
+pub fn of_refusal(layer: &str) -> &'static str {
+    match layer {
+        "containment" | "keeper" => {
+            "containment = \"best_effort\" in the [workspace] of the card runs it all the same, less firmly held; \
+             shipote doctor tells what is missing here"
+        }
+        _ => of_code(Code::NotPermitted),
     }
 }
 

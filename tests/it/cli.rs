@@ -262,6 +262,100 @@ fn errors_come_with_a_hint() {
     "#);
 }
 
+/// A hint leads on: to the object that is meant, not to the verb that has just failed.
+#[test]
+fn a_hint_names_what_is_to_be_done_next() {
+    let shipote = served();
+    let node = "nodes = [{ label = \"n\", run = [\"true\"] }]\n";
+    shipote.file("daily.toml", format!("[[pipelines]]\nlabel = \"p\"\n{node}"));
+    shipote.run(&["pipeline", "save", "daily", "-f", "daily.toml"]).ok();
+    shipote.file(
+        "flow.toml",
+        "[workspace]\nlabel = \"f\"\nflow_dirs = [{ name = \"src\", path = \"no-src\", mode = \"in\" }]\n[[commands]]\nlabel = \"c\"\nrun = [\"true\"]\n",
+    );
+    shipote.file("latin1.toml", b"[workspace]\nlabel = \"caf\xe9\"\n");
+    let mut text = String::new();
+    for line in [
+        "up latin1.toml",
+        "up flow.toml",
+        "run --name ../x -- true",
+        "ws create --label a/b",
+        "pipeline rm daily",
+        "pipeline show daily",
+        "ws show ''",
+        "stop ''",
+        "run --ttl -5 -- true",
+        "ws create --label w --ttl -5s",
+    ] {
+        let words: Vec<&str> = line.split(' ').map(|word| if word == "''" { "" } else { word }).collect();
+        let output = shipote.run(&words);
+        let work = shipote.work().display().to_string();
+        let shown = normalised(&format!("{}{}", output.text(), output.stderr), &[(work.as_str(), "WORK")]);
+        let _ = writeln!(text, "$ shipote {line}\n{}[{}]\n", shown, output.code);
+    }
+    insta::assert_snapshot!(text, @r#"
+    $ shipote up latin1.toml
+    error: latin1.toml is not UTF-8: byte 24 is wrong
+    hint: save it as UTF-8, for example: iconv -f LATIN1 -t UTF-8 latin1.toml > NEW.toml
+    [7]
+
+    $ shipote up flow.toml
+    error: the flow directory WORK/no-src: no such file or directory
+    hint: mkdir -p WORK/no-src makes it; or name another one in `flow_dirs` of the card
+    [1]
+
+    $ shipote run --name ../x -- true
+    error[bad_label]: the label `../x` does not begin with a letter or a digit
+      --> /workspace/label
+       = a label is up to 63 letters, digits, `.`, `_` or `-`, and begins with a letter or digit
+
+    error: a mistake in what was declared
+    hint: choose another label, such as web or build-2: letters, digits, `.`, `_` and `-`
+    [125]
+
+    $ shipote ws create --label a/b
+    error[bad_label]: the label `a/b` has a character other than letters, digits, `.`, `_` and `-`
+      --> /workspace/label
+       = a label is up to 63 letters, digits, `.`, `_` or `-`, and begins with a letter or digit
+
+    error: a mistake in what was declared
+    hint: choose another label, such as web or build-2: letters, digits, `.`, `_` and `-`
+    [7]
+
+    $ shipote pipeline rm daily
+    error: no workspace, command or pipeline is called `daily`
+    hint: `daily` is a saved pipeline: shipote pipeline rm --saved daily forgets it
+    [3]
+
+    $ shipote pipeline show daily
+    error: no workspace, command or pipeline is called `daily`
+    hint: `daily` is a saved pipeline: shipote pipeline run daily starts it
+    [3]
+
+    $ shipote ws show ''
+    error: a name is empty, and nothing is called so
+    hint: shipote ws ls and shipote ps -a list what there is
+    [2]
+
+    $ shipote stop ''
+    error: a name is empty, and nothing is called so
+    hint: shipote ws ls and shipote ps -a list what there is
+    [2]
+
+    $ shipote run --ttl -5 -- true
+    error: invalid value '-5' for '--ttl <SPAN>': not a span of time, which can't be negative; write it like "TIME", "1h30m" or "TIME"
+
+    For more information, try '--help'.
+    [125]
+
+    $ shipote ws create --label w --ttl -5s
+    error: invalid value '-TIME' for '--ttl <SPAN>': not a span of time, which can't be negative; write it like "TIME", "1h30m" or "TIME"
+
+    For more information, try '--help'.
+    [2]
+    "#);
+}
+
 #[test]
 fn a_name_of_several_things_is_told_with_each_of_them() {
     let mut shipote = served();

@@ -148,7 +148,7 @@ pub struct Wait {
     /// A workspace, workspace/command, workspace/pipeline, or an id
     pub name: String,
     /// Give up after this long, with exit code 6
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     pub timeout: Option<Span>,
 }
 
@@ -195,7 +195,7 @@ pub struct WsCreate {
     #[arg(long, required_unless_present = "file", conflicts_with = "file")]
     pub label: Option<String>,
     /// How long it lives, from its first start
-    #[arg(long, value_name = "SPAN", conflicts_with = "file")]
+    #[arg(long, value_name = "SPAN", conflicts_with = "file", allow_hyphen_values = true)]
     pub ttl: Option<Span>,
     /// A card whose [workspace] is declared
     #[arg(short, long, value_name = "CARD")]

@@ -169,7 +169,7 @@ Examples:
   shipote daemon run --shutdown-grace 1m --log-level debug")]
 pub struct DaemonRun {
     /// How long stopping may take at the end
-    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    #[arg(long, value_name = "SPAN", default_value = "10s", allow_hyphen_values = true)]
     pub shutdown_grace: Span,
     /// Fold the journal into state.json when it is larger than this [default: 1 MiB, or the size of state.json]
     #[arg(long, value_name = "BYTES")]

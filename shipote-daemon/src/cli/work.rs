@@ -69,7 +69,7 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct CommandFlags {
     /// End the command after this long, with exit code 124
-    #[arg(long, value_name = "SPAN", conflicts_with = "detach")]
+    #[arg(long, value_name = "SPAN", conflicts_with = "detach", allow_hyphen_values = true)]
     pub timeout: Option<Span>,
     /// Working directory; the present one where none is given
     #[arg(long, value_name = "DIR")]
@@ -113,7 +113,7 @@ pub struct Run {
     #[arg(long)]
     pub keep: bool,
     /// End the workspace after this long
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     pub ttl: Option<Span>,
     /// Refuse what the host could only enforce by sampling
     #[arg(long)]

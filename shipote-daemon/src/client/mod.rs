@@ -86,6 +86,12 @@ impl Client {
         body: Option<&B>,
         more: &[(hyper::header::HeaderName, &str)],
     ) -> Result<Response<Incoming>, Failure> {
+        // A path is made of names, and an empty one would lead elsewhere.
+        let route = path.split('?').next().unwrap_or_default();
+        if route.split('/').skip(1).any(str::is_empty) {
+            return Err(Failure::usage("a name is empty, and nothing is called so")
+                .hint("shipote ws ls and shipote ps -a list what there is"));
+        }
         let stream = self.connect().await?;
         let lost = |error: hyper::Error| {
             Failure::new(Code::NoDaemon, format!("the daemon closed the connection: {error}"))

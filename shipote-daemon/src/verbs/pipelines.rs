@@ -9,7 +9,7 @@ use super::{Context, Done};
 use crate::card_file::CardFile;
 use crate::cli::{Pipeline, PipelineRm, PipelineRun, PipelineSave};
 use crate::client::spawn;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::followed::Followed;
 use crate::render::dag::{self, Rates};
 use crate::render::quantity::now_ms;
@@ -70,15 +70,44 @@ fn saved_document(view: &SavedPipelineView) -> serde_json::Value {
 }
 
 async fn get(context: &Context, name: &str) -> Result<PipelineView, Failure> {
-    context.client.get(&format!("/v1/pipelines/{}", segment(name))).await
+    let answer = context.client.get(&format!("/v1/pipelines/{}", segment(name))).await;
+    saved_hint(context, answer, name, "shipote pipeline run NAME starts it").await
+}
+
+/// Says of a name that means no live pipeline whether a saved one has it, and then what `instead` does with that.
+async fn saved_hint<T>(
+    context: &Context,
+    answer: Result<T, Failure>,
+    name: &str,
+    instead: &str,
+) -> Result<T, Failure> {
+    match answer {
+        Err(failure) if failure.code == Code::NotFound => {
+            let path = format!("/v1/saved/{}", segment(name));
+            let saved = context.client.get::<SavedPipelineView>(&path).await;
+            Err(match saved {
+                Ok(saved) => failure.hint(format!(
+                    "`{0}` is a saved pipeline: {1}",
+                    saved.name,
+                    instead.replace("NAME", &saved.name)
+                )),
+                Err(_) => failure,
+            })
+        }
+        other => other,
+    }
 }
 
 async fn remove(context: &Context, args: &PipelineRm) -> Done {
     let kind = if args.saved { "saved" } else { "pipelines" };
     let mut removed = Vec::new();
     for name in &args.names {
-        let answer: RemovedAnswer = context.client.delete(&format!("/v1/{kind}/{}", segment(name))).await?;
-        removed.push(answer);
+        let answer = context.client.delete::<RemovedAnswer>(&format!("/v1/{kind}/{}", segment(name))).await;
+        removed.push(if args.saved {
+            answer?
+        } else {
+            saved_hint(context, answer, name, "shipote pipeline rm --saved NAME forgets it").await?
+        });
     }
     let names: Vec<String> = removed.iter().map(|answer| answer.removed.clone()).collect();
     context.out.result(&removed, || names.join("\n"))?;
