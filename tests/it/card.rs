@@ -196,6 +196,40 @@ fn a_card_is_printed_in_its_full_form() {
 }
 
 #[test]
+fn a_card_that_cannot_be_read_does_not_hide_the_others() {
+    let shipote = shipote();
+    shipote.file("latin1.toml", b"[workspace]\nlabel = \"caf\xe9\"\n");
+    shipote.file("good.toml", "[workspace]\n");
+    let output = shipote.run(&["check", "latin1.toml", "missing.toml", "good.toml"]).exits(7);
+    insta::assert_snapshot!(format!("{}{}", output.text(), output.stderr), @r"
+    latin1.toml: not readable
+    missing.toml: not readable
+    good.toml: ok — 1 workspace
+    error: latin1.toml is not UTF-8: byte 24 is wrong
+    hint: save it as UTF-8, for example: iconv -f LATIN1 -t UTF-8 latin1.toml > NEW.toml
+    error: read the card missing.toml: no such file or directory
+    hint: check the path; ls . lists what is there
+    ");
+    let words = ["--output", "json", "check", "latin1.toml", "missing.toml", "good.toml"];
+    let verdicts = shipote.run(&words).exits(7).json();
+    let shown: Vec<String> = verdicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| format!("{} {} {}", entry["file"], entry["verdict"], entry["problems"][0]["code"]))
+        .collect();
+    insta::assert_debug_snapshot!(shown, @r#"
+    [
+        "\"latin1.toml\" \"invalid\" \"not_a_text\"",
+        "\"missing.toml\" \"invalid\" \"unreadable\"",
+        "\"good.toml\" \"valid\" null",
+    ]
+    "#);
+    // What is only not there keeps its own exit code.
+    shipote.run(&["check", "good.toml", "missing.toml"]).exits(3);
+}
+
+#[test]
 fn json_names_file_verdict_and_problems() {
     let shipote = shipote();
     shipote.file("good.toml", "[workspace]\n");

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 use shipote_card::canonical::canonical;
-use shipote_card::{Card, Severity};
+use shipote_card::{Card, Problem, Severity};
 
 use super::{Context, Done};
 use crate::card_file::CardFile;
 use crate::cli::Check;
-use crate::exit::Code;
-use crate::render::problem;
+use crate::exit::{Code, Failure};
+use crate::render::{printable, problem};
 use crate::render::quantity::counted;
 
 /// Tells every problem of the cards.
@@ -17,8 +17,28 @@ pub fn check(context: &Context, args: &Check) -> Done {
     let mut documents: Vec<Value> = Vec::new();
     let mut text = String::new();
     let mut is_refused = false;
+    let mut unread: Option<Code> = None;
     for path in &args.cards {
-        let file = CardFile::read(path)?;
+        let file = match CardFile::read(path) {
+            Ok(file) => file,
+            Err(failure) => {
+                // The other cards are looked at all the same.
+                is_refused |= failure.code == Code::Invalid;
+                unread.get_or_insert(failure.code);
+                let name = path.display().to_string();
+                documents.push(json!({
+                    "file": name,
+                    "verdict": "invalid",
+                    "problems": [problem::document(&unreadable(&failure), Some(&name))],
+                }));
+                if args.canonical || !out.is_json() {
+                    let shown = problem::failure(&failure, out.paint_err);
+                    out.err_bytes(printable::painted(&shown).as_bytes());
+                }
+                text.push_str(&format!("{name}: {}\n", out.paint.red("not readable")));
+                continue;
+            }
+        };
         let wrong =
             file.card.is_none() || file.problems.iter().any(|problem| problem.severity >= Severity::Error);
         is_refused |= wrong;
@@ -58,7 +78,17 @@ pub fn check(context: &Context, args: &Check) -> Done {
     if !args.canonical {
         out.result(&documents, || text)?;
     }
-    Ok(if is_refused { Code::Invalid.exit() } else { 0 })
+    Ok(match unread {
+        _ if is_refused => Code::Invalid.exit(),
+        Some(code) => code.exit(),
+        None => 0,
+    })
+}
+
+/// Returns the one problem of a card that can't be read.
+fn unreadable(failure: &Failure) -> Problem {
+    let code = if failure.code == Code::Invalid { "not_a_text" } else { "unreadable" };
+    Problem::new(Severity::Fatal, code, "", failure.message.clone()).with_hint(failure.hint.clone())
 }
 
 /// Returns what a card declares: `1 workspace, 2 commands, 1 pipeline`.
