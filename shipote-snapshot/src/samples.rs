@@ -5,9 +5,9 @@
 //! Samples are no declared state: a line that is damaged costs that line, and nothing else.
 
 mod course;
+mod episodes;
 mod judge;
 mod line;
-mod runs;
 mod tiers;
 
 use alloc::string::String;
@@ -16,9 +16,9 @@ use alloc::vec::Vec;
 use shipote_card::WorkspaceId;
 
 pub use course::course;
+pub use episodes::{Begin, Episode, episodes};
 pub use judge::{SamplesReport, judge};
 pub use line::{LINE_MAX, header, is_samples};
-pub use runs::{Begin, Run, runs};
 pub use tiers::{KEPT_MS, MINUTE_MS, MINUTES_KEPT_MS, QUARTER_MS, SINGLE_KEPT_MS, fold, thin};
 
 use crate::domain::PersistedStats;

@@ -5,7 +5,7 @@ use shipote_runtime::WorkspaceStats;
 use shipote_runtime::view::WorkspaceView;
 use shipote_snapshot::Point;
 use shipote_snapshot::history::sparkline_with_gaps;
-use shipote_snapshot::samples::{Begin, PERIOD_MS, course, runs, thin};
+use shipote_snapshot::samples::{Begin, PERIOD_MS, course, episodes, thin};
 
 use super::paint::Paint;
 use super::quantity::{NONE, counted, cpu, moment, size, size_or_none, span};
@@ -167,8 +167,8 @@ impl Course {
         let bounds = |low: &dyn Fn(&Point) -> Option<u64>, high: &dyn Fn(&Point) -> Option<u64>| {
             points.iter().filter_map(low).min().zip(points.iter().filter_map(high).max())
         };
-        let runs = runs(&points);
-        let begun = |begin: Begin| runs.iter().filter(|run| run.begin == begin).count();
+        let episodes = episodes(&points);
+        let begun = |begin: Begin| episodes.iter().filter(|episode| episode.begin == begin).count();
         Self {
             breaks: (begun(Begin::Restart), begun(Begin::Pause)),
             memory: draw(&|point| point.high.rss_bytes),

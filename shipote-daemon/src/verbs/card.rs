@@ -8,8 +8,8 @@ use super::{Context, Done};
 use crate::card_file::CardFile;
 use crate::cli::Check;
 use crate::exit::{Code, Failure};
-use crate::render::{printable, problem};
 use crate::render::quantity::counted;
+use crate::render::{printable, problem};
 
 /// Tells every problem of the cards.
 pub fn check(context: &Context, args: &Check) -> Done {

@@ -1,4 +1,4 @@
-//! The history of a workspace as the times in which it ran: where one begins, and whether the workspace was started
+//! The history of a workspace as the times in which it was seen to run: where one begins, and whether the workspace was started
 //! there or only nobody looked before.
 
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ const MISSED: u64 = 5;
 
 /// A time without a pause and without a restart in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Run {
+pub struct Episode {
     /// When it begins, in milliseconds since the Unix epoch.
     pub from_ms: u64,
     /// When its last sample was taken, in milliseconds since the Unix epoch.
@@ -24,7 +24,7 @@ pub struct Run {
     pub points: Range<usize>,
 }
 
-/// How a run begins.
+/// How an episode begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Begin {
@@ -36,21 +36,21 @@ pub enum Begin {
     Pause,
 }
 
-/// Parts the points of one workspace, which are in the order of their times, into runs.
+/// Parts the points of one workspace, which are in the order of their times, into episodes.
 #[must_use]
-pub fn runs(points: &[Point]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+pub fn episodes(points: &[Point]) -> Vec<Episode> {
+    let mut episodes: Vec<Episode> = Vec::new();
     for (index, point) in points.iter().enumerate() {
         let begin = match index.checked_sub(1).map(|before| &points[before]) {
             None => Some(Begin::First),
             Some(before) => parted(before, point),
         };
-        match (begin, runs.last_mut()) {
-            (None, Some(run)) => {
-                run.to_ms = point.at_ms;
-                run.points.end = index + 1;
+        match (begin, episodes.last_mut()) {
+            (None, Some(episode)) => {
+                episode.to_ms = point.at_ms;
+                episode.points.end = index + 1;
             }
-            (begin, _) => runs.push(Run {
+            (begin, _) => episodes.push(Episode {
                 from_ms: point.from_ms(),
                 to_ms: point.at_ms,
                 begin: begin.unwrap_or(Begin::First),
@@ -58,7 +58,7 @@ pub fn runs(points: &[Point]) -> Vec<Run> {
             }),
         }
     }
-    runs
+    episodes
 }
 
 /// Tells what lies between two points, if anything does.
@@ -91,18 +91,18 @@ mod tests {
     }
 
     fn told(points: &[Point]) -> Vec<(Begin, Range<usize>)> {
-        runs(points).into_iter().map(|run| (run.begin, run.points)).collect()
+        episodes(points).into_iter().map(|episode| (episode.begin, episode.points)).collect()
     }
 
     #[test]
-    fn restarts_and_pauses_part_runs() {
+    fn restarts_and_pauses_part_episodes() {
         let points =
             [at(100, 90), at(101, 90), at(103, 90), at(104, 104), at(105, 104), at(300, 104), at(301, 104)];
         assert_eq!(told(&points), [(Begin::First, 0..3), (Begin::Restart, 3..5), (Begin::Pause, 5..7)]);
-        assert_eq!(runs(&points)[1].from_ms, 103_000);
+        assert_eq!(episodes(&points)[1].from_ms, 103_000);
         // It was older when it was last seen, but not as old as that is long ago.
         assert_eq!(told(&[at(100, 99), at(500, 400)])[1].0, Begin::Restart);
-        assert_eq!(runs(&[]), []);
+        assert_eq!(episodes(&[]), []);
     }
 
     #[test]
