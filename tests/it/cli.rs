@@ -476,6 +476,23 @@ fn a_card_applied_twice_changes_nothing() {
 }
 
 #[test]
+fn a_changed_card_tells_what_is_gone_and_what_is_new() {
+    let shipote = served();
+    let card = |labels: [&str; 2]| {
+        let commands = labels.map(|label| format!("[[commands]]\nlabel = \"{label}\"\nrun = [\"true\"]\n"));
+        format!("[workspace]\nlabel = \"w\"\n{}", commands.concat())
+    };
+    let first = shipote.up(&card(["a", "b"])).ok();
+    assert_eq!(first.stderr, "");
+    let second = shipote.up(&card(["a", "c"])).ok();
+    insta::assert_snapshot!(second.stderr, @r"
+    shipote: command b: removed
+    shipote: command c: added
+    ");
+    assert_eq!(shipote.up(&card(["a", "c"])).ok().stderr, "");
+}
+
+#[test]
 fn a_foreground_up_ends_with_its_last_work_and_with_ctrl_c() {
     let shipote = served();
     shipote.file(

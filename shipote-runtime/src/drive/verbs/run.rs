@@ -444,6 +444,10 @@ impl Core {
         for spec in commands {
             ids.push(self.merge_command(&mut draft, id, spec, desired, &mut changes));
         }
+        if created {
+            // All of it is new, and nothing of it a change.
+            changes.clear();
+        }
         for spec in pipelines {
             ids.push((self.replace_pipeline(&mut draft, id, spec, false, desired), Begin::Start));
         }
@@ -560,6 +564,7 @@ impl Core {
             let begin = if found.is_empty() { Begin::Start } else { Begin::Restart };
             return (entry.id.to_string(), begin);
         }
+        changes.push(format!("command {}: added", spec.label));
         let id = CommandId::from_parts(clock::wall_ms(), clock::random_u80());
         draft.put(CommandEntry { id, workspace, spec, desired, counters: Counters::default() });
         (id.to_string(), Begin::Start)
