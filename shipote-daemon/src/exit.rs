@@ -465,7 +465,13 @@ impl From<ManagerError> for Failure {
                 Self::new(Code::NotPermitted, message).hint(hints::of_refusal(&refusal.layer))
             }
             ManagerError::Host(_) => Self::new(Code::NotPermitted, message),
-            ManagerError::Launch(launch) => Self::launch(launch),
+            ManagerError::Launch { path, failure } => {
+                let mut told = Self::launch(failure);
+                if let Some(path) = path {
+                    told.message = format!("{path}: {}", told.message);
+                }
+                told
+            }
             ManagerError::NeedsEnv(names) => {
                 let hint = format!("set {} here, and try again", names.join(", "));
                 Self { candidates: names, ..Self::new(Code::NeedsEnv, message) }.hint(hint)

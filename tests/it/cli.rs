@@ -493,6 +493,27 @@ fn a_changed_card_tells_what_is_gone_and_what_is_new() {
 }
 
 #[test]
+fn a_launch_that_fails_names_the_command_or_the_node() {
+    let shipote = served();
+    let told = |card: &str| shipote.up(card).exits(1).stderr;
+    insta::assert_snapshot!(told("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"one\"\nrun = [\"true\"]\n[[commands]]\nlabel = \"two\"\nrun = [\"no-such-program\"]\n"), @r"
+    error: w/two: program not found: no-such-program
+    hint: it is looked up in the PATH of the caller; a path with a / is taken as it is
+    ");
+    let nodes =
+        "nodes = [{ label = \"a\", run = [\"true\"] }, { label = \"b\", run = [\"no-such-program\"] }]";
+    let pipeline = format!("[[pipelines]]\nlabel = \"p\"\nchain = true\n{nodes}\n");
+    insta::assert_snapshot!(told(&format!("[workspace]\nlabel = \"w2\"\n{pipeline}")), @r"
+    error: w2/p/b: program not found: no-such-program
+    hint: it is looked up in the PATH of the caller; a path with a / is taken as it is
+    ");
+    shipote.run(&["ws", "create", "--label", "w3"]).ok();
+    shipote.file("p.toml", pipeline);
+    let output = shipote.run(&["pipeline", "run", "-d", "-f", "p.toml", "--ws", "w3"]).exits(1);
+    assert!(output.stderr.starts_with("error: w3/p/b: program not found: no-such-program"), "{output}");
+}
+
+#[test]
 fn a_foreground_up_ends_with_its_last_work_and_with_ctrl_c() {
     let shipote = served();
     shipote.file(

@@ -69,8 +69,16 @@ pub enum ManagerError {
     #[error("{}: needs {}, but there is: {}", .0.layer, .0.needed, .0.found)]
     NotPermitted(Refusal),
     /// A step of the launch failed.
-    #[error("step `{}` on `{}` failed: {}", .0.step, .0.object, nix::errno::Errno::from_raw(.0.errno))]
-    Launch(LaunchFailure),
+    #[error(
+        "step `{}` on `{}` failed: {}",
+        failure.step, failure.object, nix::errno::Errno::from_raw(failure.errno)
+    )]
+    Launch {
+        /// What was to be started, as a label path; none where the caller knows it anyway.
+        path: Option<String>,
+        /// What failed.
+        failure: LaunchFailure,
+    },
     /// Variables that only a caller can pass are missing.
     #[error("environment variables are missing: {}", .0.join(", "))]
     NeedsEnv(Vec<String>),
@@ -118,7 +126,7 @@ impl ManagerError {
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::NotPermitted(_) | Self::Host(_) => ErrorKind::NotPermitted,
-            Self::Launch(_) => ErrorKind::Launch,
+            Self::Launch { .. } => ErrorKind::Launch,
             Self::NeedsEnv(_) => ErrorKind::NeedsEnv,
             Self::Store(_) => ErrorKind::Store,
             Self::Closed => ErrorKind::Closed,
@@ -146,7 +154,7 @@ impl From<StartFailure> for ManagerError {
     fn from(failure: StartFailure) -> Self {
         match failure {
             StartFailure::Refused(refusal) => Self::NotPermitted(refusal),
-            StartFailure::Launch(failure) => Self::Launch(failure),
+            StartFailure::Launch(failure) => Self::Launch { path: None, failure },
             StartFailure::NeedsEnv(names) => Self::NeedsEnv(names),
             StartFailure::Ending => Self::Conflict("the workspace is ending".to_owned()),
         }

@@ -190,11 +190,12 @@ impl WorkspaceManager {
         let ids: Vec<String> = units.iter().map(|(unit, _)| unit.id.clone()).collect();
         let started = start_all(&handle, units, &caller, attachment.as_ref()).await;
         drop(attachment);
-        if let Err(failure) = started {
+        if let Err((unit, failure)) = started {
+            let refused = named_failure(&handle, &unit, failure).await;
             if fresh {
                 self.stop_workspace(&workspace.to_string(), false).await?;
             }
-            return Err(failure.into());
+            return Err(refused);
         }
         let detail = self.detail(workspace).await?;
         let view = detail.map_or(view, |detail| detail.workspace);
@@ -272,8 +273,11 @@ impl WorkspaceManager {
         let unit_id = unit.id.clone();
         let (session, wires, attachment) = session();
         let attachment = attach.then_some(attachment);
-        start_all(&handle, vec![(unit, Begin::Start)], &caller, attachment.as_ref()).await?;
+        let started = start_all(&handle, vec![(unit, Begin::Start)], &caller, attachment.as_ref()).await;
         drop(attachment);
+        if let Err((unit, failure)) = started {
+            return Err(named_failure(&handle, &unit, failure).await);
+        }
         let detail = self.detail(id).await?;
         let view = detail
             .and_then(|detail| detail.pipelines.into_iter().find(|view| view.id.to_string() == unit_id));
@@ -323,7 +327,7 @@ impl WorkspaceManager {
         let started =
             start_all(&handle, vec![(unit, Begin::Start)], &Arc::new(caller), attachment.as_ref()).await;
         drop(attachment);
-        if let Err(failure) = started {
+        if let Err((_, failure)) = started {
             if ephemeral {
                 end(Some(handle), true).await;
             }
@@ -357,18 +361,47 @@ impl WorkspaceManager {
     }
 }
 
+/// Starts units one after the other; a failure comes with the id of the unit that did not start.
 async fn start_all(
     handle: &WorkspaceHandle,
     units: Vec<(Unit, Begin)>,
     caller: &Arc<Caller>,
     attachment: Option<&Attachment>,
-) -> Result<(), StartFailure> {
+) -> Result<(), (String, StartFailure)> {
     for (mut unit, begin) in units {
         unit.caller = Arc::clone(caller);
         unit.attachment = attachment.cloned();
-        handle.start(unit, begin).await?;
+        let id = unit.id.clone();
+        handle.start(unit, begin).await.map_err(|failure| (id, failure))?;
     }
     Ok(())
+}
+
+/// Says of a launch that failed which command, or which node of a pipeline, it was.
+async fn named_failure(handle: &WorkspaceHandle, unit: &str, failure: StartFailure) -> ManagerError {
+    let StartFailure::Launch(failure) = failure else { return failure.into() };
+    if handle.stillborn.borrow().is_some() {
+        // The workspace itself could not be made, whichever of its units asked for it.
+        return ManagerError::Launch { path: None, failure };
+    }
+    // An actor that has ended tells how everything stood.
+    let detail = match handle.view().await {
+        Some(detail) => Some(detail),
+        None => handle.last().await,
+    };
+    let path = detail.and_then(|detail| {
+        let command = detail.commands.iter().find(|row| row.id == unit && row.kind != "node");
+        let label = match (command, detail.pipelines.iter().find(|view| view.id.to_string() == unit)) {
+            (Some(row), _) => row.label.clone(),
+            (None, Some(view)) => match &view.cause {
+                Some(node) => format!("{}/{node}", view.label),
+                None => view.label.clone(),
+            },
+            (None, None) => return None,
+        };
+        Some(format!("{}/{label}", detail.workspace.label))
+    });
+    ManagerError::Launch { path, failure }
 }
 
 /// Gives nodes that name no directory the caller's, where the workspace has none.
