@@ -83,6 +83,25 @@ fn verify_tells_the_verdict_on_every_version() {
 }
 
 #[test]
+fn a_plan_names_things_as_other_verbs_do() {
+    let mut shipote = served();
+    for workspace in ["one", "two"] {
+        let card =
+            format!("[workspace]\nlabel = \"{workspace}\"\n[[commands]]\nlabel = \"d\"\nrun = [\"true\"]\n");
+        shipote.up(&card).ok();
+    }
+    shipote.file("p.toml", "[[pipelines]]\nlabel = \"p\"\nnodes = [{ label = \"n\", run = [\"true\"] }]\n");
+    shipote.run(&["pipeline", "save", "daily", "-f", "p.toml", "--ws", "one"]).ok();
+    for name in ["one/d", "two/d"] {
+        shipote.run(&["wait", name]).ok();
+    }
+    shipote.daemon_term();
+    let text = shipote.run(&["state", "plan"]).ok().text();
+    assert!(text.contains(" one/d ") && text.contains(" two/d "), "{text}");
+    assert!(text.contains("saved pipeline  daily  -  "), "{text}");
+}
+
+#[test]
 fn verify_tells_every_problem_with_line_and_column() {
     insta::assert_snapshot!(transcript(&[
         "state verify damaged-byte-flipped.json",

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use shipote_snapshot::history::sparkline_with_gaps;
-use shipote_snapshot::restore::{Action, plan};
-use shipote_snapshot::{DiffOptions, ShipoteSnapshot};
+use shipote_snapshot::restore::{Action, Step, plan};
+use shipote_snapshot::{Collection, DiffOptions, ShipoteSnapshot};
 
 use super::{Context, Done, counted_u64, files_of, noun};
 use crate::exit::{Code, Failure};
@@ -116,7 +116,7 @@ pub(super) fn plan_of(context: &Context, named: &[PathBuf]) -> Done {
     let (snapshot, _) = files_of(context, named)?.state()?;
     let steps = plan(&snapshot, now_ms(), true);
     out.result(&steps, || {
-        let mut table = Table::new(&["ACTION", "WHAT", "LABEL", "ID", "WHY"]);
+        let mut table = Table::new(&["ACTION", "WHAT", "NAME", "ID", "WHY"]);
         for step in &steps {
             let action = step.action.as_str();
             let action = match step.action {
@@ -125,17 +125,33 @@ pub(super) fn plan_of(context: &Context, named: &[PathBuf]) -> Done {
                 Action::Restored | Action::StaysStopped | Action::Expired => action.to_owned(),
             };
             let at = step.not_before_ms.map_or_else(String::new, |at| format!(", not before {}", moment(at)));
-            table.row([
-                action,
-                noun(step.collection),
-                step.label.clone(),
-                short_id(&step.id).to_owned(),
-                format!("{}{at}", step.why),
-            ]);
+            let (name, id) = name_of(&snapshot, step);
+            table.row([action, noun(step.collection), name, id, format!("{}{at}", step.why)]);
         }
         table.render(out.paint)
     })?;
     Ok(0)
+}
+
+/// Returns the name of what a step is about, as other verbs take it, and its short id.
+fn name_of(snapshot: &ShipoteSnapshot, step: &Step) -> (String, String) {
+    let workspace = match step.collection {
+        Collection::SavedPipelines => return (step.id.clone(), NONE.to_owned()),
+        Collection::Commands => {
+            let mut entries = snapshot.commands.iter();
+            entries.find(|entry| entry.id.to_string() == step.id).map(|entry| entry.workspace)
+        }
+        Collection::LivePipelines => {
+            let mut entries = snapshot.live_pipelines.iter();
+            entries.find(|entry| entry.id.to_string() == step.id).map(|entry| entry.workspace)
+        }
+        Collection::Workspaces => None,
+    };
+    let label = match workspace.and_then(|id| snapshot.workspace(id)) {
+        Some(entry) => format!("{}/{}", entry.spec.label, step.label),
+        None => step.label.clone(),
+    };
+    (label, short_id(&step.id).to_owned())
 }
 
 /// Tells how two states differ; each is a file or a state directory.
