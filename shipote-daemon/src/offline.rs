@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec, WorkspaceId};
+use shipote_card::{CommandRef, EdgeId, Payload, PipelineSpec, RestartOn, WorkspaceId};
 use shipote_runtime::WorkspaceStats;
 use shipote_runtime::decide::names::{Named, Unresolved, resolve};
 use shipote_runtime::drive::manager::SAMPLES_KEPT;
@@ -205,7 +205,10 @@ impl Offline {
     }
 
     fn command_view(&self, entry: &CommandEntry) -> CommandView {
-        let phase = rest(entry.desired, entry.spec.restart().is_some());
+        let phase = match rest(entry.desired, entry.spec.restart().is_some()) {
+            UnitPhase::Stopped => ended(&entry.spec, &entry.counters),
+            phase => phase,
+        };
         CommandView {
             id: entry.id.to_string(),
             ..self.unit_row(&entry.spec, entry.workspace, phase, entry.desired, &entry.counters)
@@ -278,6 +281,18 @@ const fn rest(desired: Desired, has_policy: bool) -> UnitPhase {
     }
 }
 
+/// The phase of a command that is not wanted to run, by how it ended: by itself, or because it was asked to.
+fn ended(spec: &CommandRef, counters: &Counters) -> UnitPhase {
+    let restarts_always = spec.restart().is_some_and(|policy| policy.on == RestartOn::Always);
+    let Some(exit) = counters.last_exit.filter(|_| !restarts_always) else { return UnitPhase::Stopped };
+    match exit.code {
+        Some(code) if spec.success_codes.contains(&code) => UnitPhase::Done,
+        Some(_) => UnitPhase::Failed,
+        // A signal may be the stop that was asked for.
+        None => UnitPhase::Stopped,
+    }
+}
+
 fn node_view(node: &CommandRef, phase: UnitPhase) -> NodeView {
     NodeView {
         label: node.label.clone(),
@@ -316,7 +331,7 @@ fn edge_views(entry: &LivePipelineEntry) -> Vec<EdgeView> {
 fn argv(payload: &Payload) -> Vec<String> {
     match payload {
         Payload::Native { exec, argv, .. } => std::iter::once(exec).chain(argv).cloned().collect(),
-        Payload::Shell { script } => vec!["/bin/sh".to_owned(), "-c".to_owned(), script.clone()],
+        Payload::Shell { script } => vec!["sh".to_owned(), "-c".to_owned(), script.clone()],
     }
 }
 

@@ -102,6 +102,35 @@ fn a_plan_names_things_as_other_verbs_do() {
 }
 
 #[test]
+fn what_has_ended_reads_alike_with_and_without_a_daemon() {
+    let mut shipote = served();
+    shipote
+        .up("[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"good\"\nshell = \"exit 0\"\n[[commands]]\nlabel = \"bad\"\nshell = \"exit 3\"\n[[commands]]\nlabel = \"asked\"\nrun = [\"sleep\", \"600\"]\n")
+        .ok();
+    shipote.run(&["stop", "w/asked"]).ok();
+    for name in ["w/good", "w/bad"] {
+        shipote.run(&["wait", name]);
+    }
+    let told = |shipote: &Shipote| -> Vec<String> {
+        let rows = shipote.json(&["ps", "-a"]);
+        let row = |row: &serde_json::Value| format!("{} {} {}", row["label"], row["phase"], row["argv"]);
+        let mut rows: Vec<String> = rows.as_array().unwrap().iter().map(row).collect();
+        rows.sort();
+        rows
+    };
+    let online = told(&shipote);
+    insta::assert_debug_snapshot!(online, @r#"
+    [
+        "\"asked\" \"stopped\" [\"sleep\",\"600\"]",
+        "\"bad\" \"failed\" [\"sh\",\"-c\",\"exit 3\"]",
+        "\"good\" \"done\" [\"sh\",\"-c\",\"exit 0\"]",
+    ]
+    "#);
+    shipote.daemon_term();
+    assert_eq!(told(&shipote), online);
+}
+
+#[test]
 fn verify_tells_every_problem_with_line_and_column() {
     insta::assert_snapshot!(transcript(&[
         "state verify damaged-byte-flipped.json",
