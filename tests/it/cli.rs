@@ -545,6 +545,19 @@ fn discern_tells_what_a_stream_would_be_taken_for() {
 }
 
 #[test]
+fn a_text_of_an_old_encoding_is_a_text() {
+    let shipote = shipote();
+    let output = shipote.run_with_input(&["--output", "json", "discern"], b"caf\xe9 cr\xe8me\n").ok();
+    let found = output.json()[0].clone();
+    assert_eq!(
+        (&found["mime"], &found["encoding"]),
+        (&"text/plain".into(), &"iso-8859-1".into()),
+        "{output}"
+    );
+    assert!(found["confidence"].as_f64().unwrap() < 0.6, "{output}");
+}
+
+#[test]
 fn schemas_are_json_schemas() {
     let shipote = shipote();
     for kind in ["card", "state"] {

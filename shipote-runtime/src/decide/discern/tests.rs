@@ -370,6 +370,19 @@ fn encodings_are_named() {
     let old = check(b"nom,ville\nRen\xe9e,Orl\xe9ans\nZo\xe9,Paris\nEve,Nice\n", "text/csv");
     assert_eq!(old.encoding.unwrap(), "iso-8859-1");
     assert!(old.confidence < Confidence::SURE);
+    // Short ones and figures too, and less surely; bytes that no Latin letter has are no text.
+    for latin in [
+        &b"caf\xe9\n"[..],
+        b"cr\xe8me br\xfbl\xe9e",
+        b"|  12,50 | 3,10 | \xe0 7 |\n|  18,00 | 4,20 | - - |\n",
+    ] {
+        let found = check(latin, "text/plain");
+        assert_eq!(found.encoding.unwrap(), "iso-8859-1");
+        assert!(found.confidence <= Confidence::from_permille(500));
+    }
+    for other in [&b"caf\x85\n"[..], b"\xff\xfb\xe0\xe1\xe2", b"ab\xa9\xb1cd", b"\xe9t\xe9"] {
+        check(other, UNKNOWN);
+    }
 }
 
 #[test]

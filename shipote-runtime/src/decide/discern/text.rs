@@ -129,10 +129,13 @@ fn unmarked_utf16(window: &[u8], complete: bool) -> Option<Text<'_>> {
 
 /// The old encodings of one byte (or of several, above ASCII): named only as far as the bytes bear it out.
 fn single_bytes(window: &[u8], complete: bool) -> Option<Text<'_>> {
+    if window.len() < SHORT {
+        return short_latin(window, complete);
+    }
     let high = window.iter().filter(|byte| **byte >= 0x80).count();
     let breaks = window.iter().filter(|byte| byte.is_ascii_whitespace()).count();
     let letters = window.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-    if window.iter().any(|byte| is_control(*byte)) || window.len() < 16 {
+    if window.iter().any(|byte| is_control(*byte)) {
         return None;
     }
     let mostly_ascii = high * 10 <= window.len() * 3 && letters * 2 >= window.len();
@@ -140,12 +143,39 @@ fn single_bytes(window: &[u8], complete: bool) -> Option<Text<'_>> {
     let (encoding, plain, ceiling) = match (mostly_ascii, c1) {
         (true, false) => ("iso-8859-1", 500, 850),
         (true, true) => ("windows-1252", 450, 850),
+        // Tables and figures have fewer letters than sentences.
+        _ if !c1 && high * 10 <= window.len() * 3 && (letters + breaks) * 2 >= window.len() => {
+            ("iso-8859-1", 400, 700)
+        }
         _ if window.len() >= 256 && breaks * 50 >= window.len() => ("unknown-8bit", 350, 600),
         _ => return None,
     };
     let content: String = window.iter().map(|byte| char::from(*byte)).collect();
     let why = Cow::Borrowed("no control characters, but not UTF-8");
     Some(Text { content: Cow::Owned(content), encoding, complete, plain, ceiling, why })
+}
+
+/// Below this many bytes, shares of them say little.
+const SHORT: usize = 16;
+
+/// A word or two in ISO 8859-1: letters of it among those of ASCII, and nothing that would be another encoding's.
+fn short_latin(window: &[u8], complete: bool) -> Option<Text<'_>> {
+    let is_latin = |byte: &u8| matches!(byte, 0xc0..=0xff) && !matches!(byte, 0xd7 | 0xf7);
+    let count = |holds: &dyn Fn(&u8) -> bool| window.iter().filter(|byte| holds(byte)).count();
+    let (plain, latin) = (count(&u8::is_ascii_alphanumeric), count(&is_latin));
+    let other = count(&|byte: &u8| *byte >= 0x80) - latin;
+    let has_control = window.iter().any(|byte| is_control(*byte));
+    if has_control || other > 0 || window.len() < 5 || plain < latin || (plain + latin) * 2 < window.len() {
+        return None;
+    }
+    Some(Text {
+        content: Cow::Owned(window.iter().map(|byte| char::from(*byte)).collect()),
+        encoding: "iso-8859-1",
+        complete,
+        plain: 350,
+        ceiling: 600,
+        why: Cow::Borrowed("letters of ISO 8859-1, and not UTF-8"),
+    })
 }
 
 fn wide(bytes: &[u8], width: usize, big: bool) -> Option<String> {
