@@ -580,6 +580,22 @@ fn events_are_told_in_order_without_gaps() {
 }
 
 #[test]
+fn events_are_sentences_for_people_and_documents_for_programs() {
+    let shipote = served();
+    shipote
+        .file("card.toml", "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nshell = \"exit 3\"\n");
+    shipote.run(&["up", "card.toml"]).exits(1);
+    shipote_tests::until("the workspace's end", || {
+        shipote.run(&["events"]).ok().text().contains("workspace.ended").then_some(())
+    });
+    let text = shipote.run(&["events"]).ok().text();
+    assert!(text.contains("command.phase      w/c  failed  exit 3\n"), "{text}");
+    assert!(!text.contains(['{', '=']) && !text.contains("null"), "{text}");
+    let lines = shipote.run(&["--output", "ndjson", "events"]).ok().text();
+    assert!(lines.contains("\"exit\":{\"code\":3,\"signal\":null}"), "{lines}");
+}
+
+#[test]
 fn numbers_of_events_go_on_after_a_restart() {
     let mut shipote = served();
     shipote.run(&["ws", "create", "--label", "one"]).ok();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Context, Done};
 use crate::cli::{Events, Format, Tap};
 use crate::exit::{Code, Failure};
+use crate::render::dag::exit_text;
 use crate::render::quantity::{exact, moment, size};
 use crate::wire::frame::{self, Kind};
 use crate::wire::{FRAMES_TYPE, GapDoc, NDJSON_TYPE, segment};
@@ -70,27 +71,53 @@ fn event_line(event: &Value) -> String {
     if event["kind"] == "lost" {
         return format!("… {} events were missed", event["data"]["missing"]);
     }
-    let data = match &event["data"] {
-        Value::Null => String::new(),
-        Value::Object(members) => {
-            members.iter().map(|(key, value)| format!("  {key}={}", plain(value))).collect::<String>()
-        }
-        other => format!("  {other}"),
-    };
     let at = event["at_ms"].as_u64().map_or_else(String::new, moment);
-    format!(
-        "{at}  {:>6}  {}  {}{data}",
+    let line = format!(
+        "{at}  {:>6}  {:<17}  {}  {}",
         event["seq"].as_u64().unwrap_or_default(),
         text("kind"),
-        text("object")
-    )
+        text("object"),
+        facts(text("kind"), &event["data"])
+    );
+    line.trim_end().to_owned()
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// Returns what an event brings along, for people; what says nothing is left out.
+fn facts(kind: &str, data: &Value) -> String {
+    if kind == "edge.discerned" {
+        let mut layers: Vec<&str> =
+            data["container"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        layers.extend(data["mime"].as_str());
+        let sure = data["confidence"].as_f64().unwrap_or_default();
+        return format!("{} ({sure:.2})", layers.join(" › "));
     }
+    let Value::Object(members) = data else { return fact("", data).unwrap_or_default() };
+    // What has become of it comes first.
+    let (first, rest): (Vec<_>, Vec<_>) = members.iter().partition(|(key, _)| *key == "phase");
+    let told = first.into_iter().chain(rest).filter_map(|(key, value)| fact(key, value));
+    told.collect::<Vec<_>>().join("  ")
+}
+
+/// Returns one fact; none where it is the absence of one.
+fn fact(key: &str, value: &Value) -> Option<String> {
+    let words = key.replace('_', " ");
+    Some(match value {
+        Value::Null | Value::Bool(false) => return None,
+        Value::Bool(true) => words,
+        Value::Number(number) if number.as_u64() == Some(0) && key == "restarts" => return None,
+        Value::Object(_) if key == "exit" => exit_text(serde_json::from_value(value.clone()).ok()?),
+        Value::String(text) if key.is_empty() || key == "phase" => text.clone(),
+        Value::String(text) => format!("{words} {text}"),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().filter_map(|item| fact("", item)).collect();
+            format!("{words} {}", items.join(", "))
+        }
+        Value::Object(members) => {
+            let members: Vec<String> = members.iter().filter_map(|(key, value)| fact(key, value)).collect();
+            format!("{words} {}", members.join(" "))
+        }
+        other => format!("{words} {other}").trim_start().to_owned(),
+    })
 }
 
 /// How a tapped edge is shown.
@@ -297,10 +324,22 @@ mod tests {
 
     #[test]
     fn an_event_is_a_line() {
-        let event = json!({
-            "seq": 7, "at_ms": 1_760_000_000_000_u64, "kind": "command.exited", "object": "web/server",
-            "data": { "exit": 3 },
-        });
-        insta::assert_snapshot!(event_line(&event), @"2025-10-09T08:53:20.000Z       7  command.exited  web/server  exit=3");
+        let told = |kind: &str, data: Value| {
+            let at_ms = 1_760_000_000_000_u64;
+            event_line(
+                &json!({ "seq": 7, "at_ms": at_ms, "kind": kind, "object": "web/server", "data": data }),
+            )
+        };
+        let running = json!({ "phase": "running", "restarts": 0, "exit": null });
+        insta::assert_snapshot!(told("command.phase", running), @"2025-10-09T08:53:20.000Z       7  command.phase      web/server  running");
+        let waiting = json!({ "phase": "backoff", "restarts": 2, "exit": { "code": 3, "signal": null } });
+        insta::assert_snapshot!(told("command.phase", waiting), @"2025-10-09T08:53:20.000Z       7  command.phase      web/server  backoff  exit 3  restarts 2");
+        let killed = json!({ "phase": "failed", "restarts": 0, "exit": { "code": null, "signal": 9 } });
+        insta::assert_snapshot!(told("command.phase", killed), @"2025-10-09T08:53:20.000Z       7  command.phase      web/server  failed  SIGKILL");
+        let found = json!({ "mime": "text/csv", "confidence": 0.85, "container": ["application/gzip"], "reasons": [] });
+        insta::assert_snapshot!(told("edge.discerned", found), @"2025-10-09T08:53:20.000Z       7  edge.discerned     web/server  application/gzip › text/csv (0.85)");
+        insta::assert_snapshot!(told("workspace.ended", json!({ "unexpected": true })), @"2025-10-09T08:53:20.000Z       7  workspace.ended    web/server  unexpected");
+        insta::assert_snapshot!(told("workspace.created", Value::Null), @"2025-10-09T08:53:20.000Z       7  workspace.created  web/server");
+        insta::assert_snapshot!(told("later", json!({ "some_thing": ["a", 2], "in": { "x": 1 } })), @"2025-10-09T08:53:20.000Z       7  later              web/server  in x 1  some thing a, 2");
     }
 }
