@@ -596,6 +596,19 @@ fn events_are_sentences_for_people_and_documents_for_programs() {
 }
 
 #[test]
+fn a_meter_tells_of_an_edge_on_which_nothing_flows() {
+    let shipote = served();
+    shipote.file(
+        "idle.toml",
+        "[workspace]\nlabel = \"w\"\n[[pipelines]]\nlabel = \"p\"\nchain = true\ntap = \"on\"\nnodes = [{ label = \"a\", run = [\"sleep\", \"600\"] }, { label = \"b\", run = [\"cat\"] }]\n",
+    );
+    shipote.run(&["up", "--detach", "idle.toml"]).ok();
+    let observer = shipote.attach(&["tap", "p", "a..b", "--meter"]);
+    shipote_tests::until("two lines", || (observer.stdout().lines().count() >= 2).then_some(()));
+    assert!(observer.stdout().lines().all(|line| line == "0 B  0 B/s"), "{}", observer.stdout());
+}
+
+#[test]
 fn numbers_of_events_go_on_after_a_restart() {
     let mut shipote = served();
     shipote.run(&["ws", "create", "--label", "one"]).ok();

@@ -152,7 +152,20 @@ pub async fn tap(context: &Context, args: &Tap) -> Done {
     let mut offset = 0;
     let mut meter = Meter::new();
     let mut unseen = Unseen::default();
-    while let Some(bytes) = next_bytes(&mut body).await? {
+    loop {
+        let next = if shown == Shown::Meter {
+            // An edge on which nothing flows is told of too.
+            match tokio::time::timeout(meter.due_in(), next_bytes(&mut body)).await {
+                Ok(next) => next?,
+                Err(_) => {
+                    out.text(&meter.line())?;
+                    continue;
+                }
+            }
+        } else {
+            next_bytes(&mut body).await?
+        };
+        let Some(bytes) = next else { break };
         pending.extend_from_slice(&bytes);
         while let Some(frame) = frame::decode(&mut pending).map_err(|error| misunderstood(&error))? {
             match frame.kind {
@@ -162,8 +175,9 @@ pub async fn tap(context: &Context, args: &Tap) -> Done {
                         Shown::Ndjson => out.line(&piece(offset, &frame.payload))?,
                         Shown::Visible => out.bytes(visible(&frame.payload).as_bytes())?,
                         Shown::Meter => {
-                            if let Some(line) = meter.count(frame.payload.len() as u64) {
-                                out.text(&line)?;
+                            meter.bytes += frame.payload.len() as u64;
+                            if meter.due_in().is_zero() {
+                                out.text(&meter.line())?;
                             }
                         }
                     }
@@ -278,21 +292,25 @@ struct Meter {
 }
 
 impl Meter {
+    /// Time between two lines.
+    const EVERY: Duration = Duration::from_secs(1);
+
     fn new() -> Self {
         Self { bytes: 0, missing: 0, began: Instant::now(), last: Instant::now(), last_bytes: 0 }
     }
 
-    fn count(&mut self, bytes: u64) -> Option<String> {
-        self.bytes += bytes;
-        let passed = self.last.elapsed();
-        if passed.as_secs() < 1 {
-            return None;
-        }
-        let rate =
-            (self.bytes - self.last_bytes) * 1000 / u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+    /// Returns how long it is until the next line.
+    fn due_in(&self) -> Duration {
+        Self::EVERY.saturating_sub(self.last.elapsed())
+    }
+
+    /// Returns the line of the time since the last one.
+    fn line(&mut self) -> String {
+        let passed = u64::try_from(self.last.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let rate = (self.bytes - self.last_bytes) * 1000 / passed;
         self.last = Instant::now();
         self.last_bytes = self.bytes;
-        Some(format!("{} B  {}/s", exact(self.bytes + self.missing), size(rate)))
+        format!("{} B  {}/s", exact(self.bytes + self.missing), size(rate))
     }
 
     fn total(&self) -> String {
