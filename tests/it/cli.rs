@@ -406,6 +406,22 @@ fn a_name_of_several_things_is_told_with_each_of_them() {
 }
 
 #[test]
+fn a_state_directory_that_is_served_elsewhere_is_told_at_once() {
+    let shipote = served();
+    let began = std::time::Instant::now();
+    let elsewhere = shipote.work().join("elsewhere.sock");
+    let output = shipote.run(&["--socket", elsewhere.to_str().unwrap(), "run", "--", "true"]).exits(125);
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+    let (state, work) = (shipote.state_dir().display().to_string(), shipote.work().display().to_string());
+    let pid = shipote.daemon_pid().unwrap().to_string();
+    let known = [(state.as_str(), "STATE"), (work.as_str(), "WORK"), (pid.as_str(), "PID")];
+    insta::assert_snapshot!(normalised(&output.stderr, &known), @r"
+    error: the state directory STATE is held by the daemon PID, which does not serve WORK/elsewhere.sock
+    hint: ask it there: --socket STATE/shipote.sock; or end it: shipote --socket STATE/shipote.sock daemon stop
+    ");
+}
+
+#[test]
 fn a_verb_that_needs_a_daemon_says_how_to_get_one() {
     let shipote = shipote();
     let output = shipote.run(&["start", "web"]).exits(4);

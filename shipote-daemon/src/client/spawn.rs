@@ -67,9 +67,15 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
             starter.leave();
             starter = Starter::child(client, &log)?;
         } else if let Some(status) = ended {
-            // Another daemon holds the directory: it is the one to wait for.
+            // Another daemon holds the directory: it is the one to wait for, unless it serves elsewhere.
             let lost_race = status.code() == Some(i32::from(Code::Conflict.exit()));
-            if !lost_race {
+            if lost_race {
+                // In this order: one that listens by now on this very socket does answer.
+                let listens = listening(&holder(&place.state_dir).unwrap_or_default());
+                if !listens.is_empty() && client.connect().await.is_err() {
+                    return Err(served_elsewhere(client, &listens));
+                }
+            } else {
                 let code = match status.code() {
                     Some(65) => Code::StateDamaged,
                     Some(8) => Code::NotPermitted,
@@ -94,6 +100,60 @@ pub async fn ensure(client: &Client, out: &Output) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Returns the process that holds a state directory, as its lock has it.
+fn holder(state_dir: &Path) -> Option<String> {
+    let text = fs::read_to_string(state_dir.join("state.lock")).ok()?;
+    Some(text.trim().to_owned())
+        .filter(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Returns the unix sockets that a process listens on, by its descriptors and `/proc/net/unix` (proc(5)).
+fn listening(pid: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links: Vec<PathBuf> = entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let listens = |line: &str| {
+        // Num RefCount Protocol Flags Type St Inode Path
+        let mut rest = line;
+        let columns = [(); 7].map(|()| {
+            let (column, after) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+            rest = after;
+            column
+        });
+        let [_, _, _, flags, _, _, inode] = columns;
+        let is_listening = u32::from_str_radix(flags, 16).ok()? & LISTENS != 0;
+        let is_its_own = links.contains(&PathBuf::from(format!("socket:[{inode}]")));
+        (is_listening && is_its_own).then(|| PathBuf::from(rest))
+    };
+    table.lines().filter_map(listens).collect()
+}
+
+/// The flag of a socket that accepts connections: `__SO_ACCEPTCON` of the kernel.
+const LISTENS: u32 = 1 << 16;
+
+/// Returns the failure of a state directory whose daemon serves another socket than the one that is asked.
+fn served_elsewhere(client: &Client, listens: &[PathBuf]) -> Failure {
+    let place = client.place();
+    // A path too long for a socket address is bound through a descriptor, which means nothing here.
+    let known = listens.iter().find(|path| path.is_absolute() && !path.starts_with("/proc"));
+    let hint = match known {
+        Some(path) => {
+            format!("ask it there: --socket {}; or end it: shipote --socket {0} daemon stop", path.display())
+        }
+        None => "ask it by the --socket that it was started with; or name another --state-dir".to_owned(),
+    };
+    let pid = holder(&place.state_dir).unwrap_or_default();
+    Failure::new(
+        Code::Conflict,
+        format!(
+            "the state directory {} is held by the daemon {pid}, which does not serve {}",
+            place.state_dir.display(),
+            place.socket.display()
+        ),
+    )
+    .hint(hint)
 }
 
 /// Variables that the daemon itself has a use for. The rest of the caller's environment, secrets included, stays
