@@ -48,7 +48,7 @@ impl CardFile {
         let absolute = place::absolute(path).map_err(|error| unreadable(path, &error))?;
         let base_dir = match absolute.parent() {
             Some(parent) if file != "-" => parent.display().to_string(),
-            _ => std::env::current_dir().map_err(|error| unreadable(path, &error))?.display().to_string(),
+            _ => std::env::current_dir().map_err(|error| Failure::current_dir(&error))?.display().to_string(),
         };
         let stem = absolute.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let label = label_from(&stem);
@@ -182,7 +182,7 @@ pub fn label_from(stem: &str) -> String {
 ///
 /// Fails where there is none.
 pub fn find_default() -> Result<PathBuf, Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::file("look at", Path::new("."), &error))?;
+    let here = std::env::current_dir().map_err(|error| Failure::current_dir(&error))?;
     here.ancestors().map(|dir| dir.join(DEFAULT_NAME)).find(|path| path.is_file()).ok_or_else(|| {
         Failure::new(Code::NotFound, format!("there is no {DEFAULT_NAME} in {} or above", here.display()))
             .hint("name a card: shipote up CARD")

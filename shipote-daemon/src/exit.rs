@@ -243,6 +243,16 @@ impl Failure {
             .hint(hints::of_file(path, error))
     }
 
+    /// Makes the failure of a current directory that can't be told: mostly, since it is gone.
+    pub fn current_dir(error: &io::Error) -> Self {
+        let code = Self::file("", Path::new("."), error).code;
+        let what = match error.kind() {
+            io::ErrorKind::NotFound => "the current directory is gone: it was removed".to_owned(),
+            _ => format!("the current directory can't be told: {}", plain(error)),
+        };
+        Self::new(code, what).hint("change to a directory that is there, such as cd \"$HOME\", and try again")
+    }
+
     /// Makes the failure of a document with problems.
     #[must_use]
     pub fn invalid(file: String, text: String, problems: Vec<Problem>) -> Self {

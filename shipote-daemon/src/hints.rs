@@ -117,6 +117,9 @@ pub fn of_refusal(layer: &str) -> &'static str {
 
 /// Returns where to look for a file that is not there: a name like it, or the directory that is missing.
 fn missing(path: &Path) -> String {
+    if path.is_relative() && std::env::current_dir().is_err() {
+        return "the current directory is gone; change to one that is there, such as cd \"$HOME\"".to_owned();
+    }
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,

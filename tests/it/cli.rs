@@ -422,6 +422,26 @@ fn a_state_directory_that_is_served_elsewhere_is_told_at_once() {
 }
 
 #[test]
+fn a_current_directory_that_is_gone_is_named() {
+    let shipote = served();
+    shipote.file("card.toml", "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"true\"]\n");
+    let script = "mkdir gone && cd gone && rmdir ../gone && \"$0\" --state-dir \"$1\" up -d \"$2\"";
+    let card = shipote.work().join("card.toml");
+    let (state_dir, program) = (shipote.state_dir(), shipote_tests::program());
+    let output = std::process::Command::new("sh")
+        .args(["-c", script])
+        .args([program.as_os_str(), state_dir.as_os_str(), card.as_os_str()])
+        .current_dir(shipote.work())
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r#"
+    error: the current directory is gone: it was removed
+    hint: change to a directory that is there, such as cd "$HOME", and try again
+    "#);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
 fn a_verb_that_needs_a_daemon_says_how_to_get_one() {
     let shipote = shipote();
     let output = shipote.run(&["start", "web"]).exits(4);

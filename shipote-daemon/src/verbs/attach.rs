@@ -22,10 +22,7 @@ const ALWAYS: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TERM"];
 ///
 /// Fails where the present directory can't be told.
 pub fn caller<'a>(pass: impl IntoIterator<Item = &'a String>) -> Result<Caller, Failure> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Failure::file("look at", std::path::Path::new("."), &error))?
-        .display()
-        .to_string();
+    let cwd = std::env::current_dir().map_err(|error| Failure::current_dir(&error))?.display().to_string();
     let mut env = BTreeMap::new();
     for name in ALWAYS.into_iter().chain(pass.into_iter().map(String::as_str)) {
         if let Ok(value) = std::env::var(name) {
