@@ -2,6 +2,7 @@
 
 extern crate std;
 
+mod corpus;
 mod damage;
 mod exhaustive;
 mod frozen;
