@@ -37,20 +37,20 @@ fn hold(promise: fn(&[u8]), folders: &[&str], least: usize) {
 
 #[test]
 fn whatever_is_loaded_is_loaded_by_the_rule() {
-    hold(checks::load_any, &["fuzz/corpus/load_any", "../tests/fixtures/state"], 30);
+    hold(checks::load_any, &["fuzz/corpus/load_any", "../tests/fixtures/state"], 60);
 }
 
 #[test]
 fn whatever_stands_in_a_journal_is_read_by_the_rule() {
-    hold(checks::journal_any, &["fuzz/corpus/journal_any", "fuzz/corpus/load_any"], 20);
+    hold(checks::journal_any, &["fuzz/corpus/journal_any", "fuzz/corpus/load_any"], 100);
 }
 
 #[test]
 fn whatever_is_a_state_is_the_same_to_both_readers_and_in_every_version() {
-    hold(checks::upgrade_diff, &["fuzz/corpus/upgrade_diff", "../tests/fixtures/state"], 30);
+    hold(checks::upgrade_diff, &["fuzz/corpus/upgrade_diff", "../tests/fixtures/state"], 60);
 }
 
 #[test]
 fn whatever_is_a_card_is_the_same_in_its_full_form() {
-    hold(checks::card_any, &["fuzz/corpus/card_any", "../examples"], 10);
+    hold(checks::card_any, &["fuzz/corpus/card_any", "../examples"], 45);
 }
