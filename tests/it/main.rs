@@ -19,6 +19,7 @@ mod pipeline;
 mod promises;
 mod prove;
 mod restore;
+mod scale;
 mod schema;
 mod state;
 mod stats;
