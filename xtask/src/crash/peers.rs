@@ -30,8 +30,8 @@ const PEERS: [Peer; 5] = [
 const PARTS: [(&[&str], bool); 4] = [
     (&["peer-kill", "--cycles", "30"], false),
     (&["peer-damage"], false),
-    (&["peer-cut", "--fs", "ext4", "--cycles", "30"], true),
-    (&["peer-cut", "--fs", "xfs", "--cycles", "30"], true),
+    (&["peer-cut", "--fs", "ext4", "--cycles", "20"], true),
+    (&["peer-cut", "--fs", "xfs", "--cycles", "20"], true),
 ];
 
 /// Longest time of one part of one peer, in seconds.

@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
 /// Size of the image: the smallest that mkfs.xfs takes.
 const IMAGE_BYTES: u64 = 320 << 20;
 
@@ -21,6 +24,7 @@ pub struct Image {
 impl Image {
     /// Makes one in a directory, and mounts it.
     pub fn make(dir: &Path, file_system: &str) -> Self {
+        keep_mounts_to_oneself();
         let image = Self { file: dir.join("image"), at: dir.join("mounted") };
         fs::create_dir_all(&image.at).unwrap();
         File::create(&image.file).unwrap().set_len(IMAGE_BYTES).unwrap();
@@ -65,6 +69,14 @@ impl Drop for Image {
         self.unmount();
         let _ = fs::remove_file(&self.file);
     }
+}
+
+/// Gives this thread, and those that it starts, a mount namespace of their own. A program elsewhere that copies its
+/// namespace would otherwise copy the mount of the image, and with it keep a file system alive that has lost its power.
+fn keep_mounts_to_oneself() {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let (all, nothing) = (MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
+    mount(nothing, "/", nothing, all, nothing).unwrap();
 }
 
 fn must(command: &mut Command) {
