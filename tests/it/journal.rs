@@ -116,7 +116,7 @@ fn a_state_and_its_journal_are_judged_and_shown_as_one() {
     [0]
 
     $ shipote state plan
-    ACTION    WHAT       LABEL  ID      WHY
+    ACTION    WHAT       NAME   ID      WHY
     restored  workspace  beta   000002  declared
     restored  workspace  gamma  000003  declared
     restored  workspace  delta  000004  declared
