@@ -224,7 +224,7 @@ fn a_stop_signal_is_the_one_of_the_card() {
         stop_signal = "INT"
     "#;
     shipote.up(card).ok();
-    let logs = || shipote.run(&["logs", "w/polite"]).ok().text();
+    let logs = || shipote.run(&["logs", "w/polite"]).text();
     until("it to be ready", || logs().contains("ready").then_some(()));
     shipote.run(&["stop", "w/polite"]).ok();
     assert!(logs().contains("bye"), "{}", logs());
