@@ -28,7 +28,7 @@ pub fn ensure(root: &Path) -> Outcome {
     wanted.extend(targets(root).err());
     wanted.extend(components().err());
     wanted.extend(packages().err());
-    if let Err(message) = debian(WELCOME) {
+    for message in [debian(WELCOME).err(), validator().err()].into_iter().flatten() {
         println!("note: tests that need it are skipped without: {message}");
     }
     if wanted.is_empty() { Ok(()) } else { Err(format!("install first: {}", wanted.join("; "))) }
@@ -58,6 +58,19 @@ pub fn inspector(root: &Path) -> Outcome {
     std::fs::copy(&lock, &installed).map(|_| ()).map_err(|error| format!("{}: {error}", installed.display()))
 }
 
+/// Makes sure that some python3 has the validator of JSON Schema that the schemas are held against.
+fn validator() -> Outcome {
+    let has_it = |python: &str| {
+        program::read(Command::new(python).args(["-c", "from jsonschema import Draft202012Validator"]))
+            .is_ok()
+    };
+    if ["python3", "/usr/bin/python3"].into_iter().any(has_it) {
+        Ok(())
+    } else {
+        apt(&["python3-jsonschema"])
+    }
+}
+
 /// Makes sure that the standard libraries of all targets are there.
 pub fn targets(root: &Path) -> Outcome {
     let sysroot = program::read(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root))?;
@@ -81,13 +94,23 @@ fn packages() -> Outcome {
 fn debian(needed: &[(&str, &'static str)]) -> Outcome {
     let missing: Vec<&str> =
         needed.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { apt(&missing) }
+}
+
+/// Installs packages of Debian's, which takes root.
+fn apt(packages: &[&str]) -> Outcome {
     let root = program::read(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0");
-    if !root && !missing.is_empty() {
-        return Err(format!("apt-get install {}", missing.join(" ")));
+    let typed = format!("apt-get install {}", packages.join(" "));
+    if !root {
+        return Err(typed);
     }
-    let mut apt = Command::new("apt-get");
-    apt.args(["install", "--yes", "--no-install-recommends"]).env("DEBIAN_FRONTEND", "noninteractive");
-    install(&missing, "apt-get install", &mut apt)
+    println!("{typed}");
+    let run = |arguments: &[&str]| {
+        program::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    // A fresh machine has no list of packages yet, or an old one.
+    run(&install).or_else(|_| run(&["update"]).and_then(|()| run(&install))).map_err(|_| typed)
 }
 
 /// Runs `installer` for what is missing; where it fails, the error is the line to type.
