@@ -90,7 +90,9 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
     let start = Arc::new(Start::begin(&state_dir));
     let is_held = start.is_held() && !options.background;
     let relaunch = !options.background && !is_held;
-    let (manager, restored) = WorkspaceManager::open(config, store, relaunch).await?;
+    let opened = WorkspaceManager::open(config, store, relaunch).await;
+    // A state that is refused has started nothing.
+    let (manager, restored) = opened.inspect_err(|_| start.done())?;
     tracing::info!(
         state_dir = %state_dir.display(),
         socket = %place.socket.display(),
