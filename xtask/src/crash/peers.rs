@@ -161,6 +161,7 @@ fn table(lines: &[Value]) -> String {
             }
             let line = find(peer, "peer-cut", "fs", fs)?;
             let count = |key: &str, what: &str| match line[key].as_u64() {
+                Some(1) => format!("; file {what} once"),
                 Some(count) if count > 0 => format!("; file {what} {count} times"),
                 _ => String::new(),
             };
