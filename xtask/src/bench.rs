@@ -58,8 +58,9 @@ pub fn state(root: &Path, words: &[&str]) -> Outcome {
     program::run(&mut cargo(root, &product))?;
     let built = program::built(root, "release")?;
     let target = built.parent().unwrap_or(root).join("bench");
-    // A workspace of its own, so that the databases are in no build of the product.
-    let manifest = ["build", "--release", "--locked", "--manifest-path", "xtask/bench-state/Cargo.toml"];
+    // A workspace of its own, so that the databases are in no build of the product. Its lock follows what the product's
+    // crates ask for, and is not held against them.
+    let manifest = ["build", "--release", "--manifest-path", "xtask/bench-state/Cargo.toml"];
     program::run(cargo(root, &manifest).arg("--target-dir").arg(&target))?;
     let mut bench = Command::new(target.join("release/bench-state"));
     bench.arg("--program").arg(built.join("shipote")).arg("--dir").arg(&target).args(&wanted.sections);

@@ -57,7 +57,10 @@ pub fn run(dir: &Path, extent: Extent) {
         let each = u32::try_from(20 / writers).unwrap_or(0).max(4);
         let times = interleave(&mut sides, rounds, each);
         drop(sides);
-        let what = format!("each of {writers} writers makes a change, through the store");
+        let what = match writers {
+            1 => "a writer makes a change, through the store".to_owned(),
+            writers => format!("{writers} writers make a change each, through the store"),
+        };
         Row::of_times(&what, "append + fdatasync, a thread each, one file behind a mutex", &times, [0, 1])
             .tell();
         Row::of_times(&what, "append + fdatasync, a thread and a file each", &times, [0, 2]).tell();
