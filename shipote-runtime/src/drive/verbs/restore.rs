@@ -131,8 +131,9 @@ impl WorkspaceManager {
             // What is left after that ends with the daemon's sockets, and with the next daemon's sweep.
             let _ = tokio::time::timeout(LAST_WAIT, ended(true)).await;
         }
-        // The core ends, samples written, when the last actor has reported; asking it anything waits for that.
-        let _ = self.ask(|_| ()).await;
+        // The core ends when the last actor has reported, and takes no more jobs once the state is folded and closed and
+        // samples are written. An actor that is left keeps it from ending.
+        let _ = tokio::time::timeout(LAST_WAIT, self.gone()).await;
         // A thread that panicked has nothing to flush.
         let _ = tokio::task::spawn_blocking(move || logs.flush()).await;
         Ok(())
