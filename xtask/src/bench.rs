@@ -80,7 +80,7 @@ pub fn state(root: &Path, words: &[&str]) -> Outcome {
         Form::Json => println!("{}", json!({ "load_before": before, "load_after": after, "rows": rows })),
         Form::Table => {
             println!(
-                "\n| what | against | goal | measured | here, there | verdict |\n|---|---|---|---|---|---|"
+                "\n| what | against | goal | measured | undisturbed | here, there | verdict |\n|---|---|---|---|---|---|---|"
             );
             rows.iter().for_each(|row| println!("| {} |", cells(row).join(" | ")));
             let judged: Vec<bool> = rows.iter().filter_map(reached).collect();
@@ -91,12 +91,13 @@ pub fn state(root: &Path, words: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Returns whether a row has reached its goal; none where it has none.
+/// Returns whether a row has reached its goal, in the middle and undisturbed; none where it has none.
 fn reached(row: &Value) -> Option<bool> {
-    Some(row["ratio"].as_f64()? <= row["goal"].as_f64()?)
+    let goal = row["goal"].as_f64()?;
+    Some(row["ratio"].as_f64()? <= goal && row["quiet"].as_f64()? <= goal)
 }
 
-fn cells(row: &Value) -> [String; 6] {
+fn cells(row: &Value) -> [String; 7] {
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let number = |key: &str| row[key].as_f64().unwrap_or(f64::NAN);
     let goal = row["goal"].as_f64().map_or_else(|| "–".to_owned(), |goal| format!("<= {goal}x"));
@@ -108,7 +109,8 @@ fn cells(row: &Value) -> [String; 6] {
         None => "–",
     };
     let values = format!("{}, {}", text("here"), text("there"));
-    [text("what"), text("against"), goal, format!("{ratio:.2}x{spread}"), values, verdict.to_owned()]
+    let (measured, quiet) = (format!("{ratio:.2}x{spread}"), format!("{:.2}x", number("quiet")));
+    [text("what"), text("against"), goal, measured, quiet, values, verdict.to_owned()]
 }
 
 /// Returns how many programs wanted a processor of late.
@@ -137,12 +139,12 @@ mod tests {
     #[test]
     fn a_row_tells_its_goal_and_whether_that_is_reached() {
         let mut row = json!({
-            "what": "a", "against": "b", "goal": 1.5, "ratio": 1.25, "low": 1.0, "high": 1.5, "here": "5 B", "there": "4 B",
+            "what": "a", "against": "b", "goal": 1.5, "ratio": 1.25, "low": 1.0, "high": 1.5, "quiet": 1.1, "here": "5 B", "there": "4 B",
         });
-        assert_eq!(cells(&row), ["a", "b", "<= 1.5x", "1.25x (1.00–1.50)", "5 B, 4 B", "reached"]);
+        assert_eq!(cells(&row), ["a", "b", "<= 1.5x", "1.25x (1.00–1.50)", "1.10x", "5 B, 4 B", "reached"]);
         row["ratio"] = json!(1.6);
-        assert_eq!(cells(&row)[5], "MISSED");
+        assert_eq!(cells(&row)[6], "MISSED");
         row["goal"] = Value::Null;
-        assert_eq!(cells(&row)[5], "–");
+        assert_eq!(cells(&row)[6], "–");
     }
 }

@@ -92,7 +92,7 @@ impl Drop for Daemon {
 }
 
 pub fn run(dir: &Path, program: &Path, extent: Extent) {
-    let (rounds, operations) = extent.pick((7, 5), (41, 10));
+    let rounds = extent.pick(31, 401);
     let daemons: Vec<RefCell<Daemon>> = COUNTS
         .iter()
         .map(|count| {
@@ -125,7 +125,7 @@ pub fn run(dir: &Path, program: &Path, extent: Extent) {
         let mut plain = Plain::with(&path, "x".repeat(length - 1) + "\n");
         let mut sides: Vec<Side<'_>> = vec![side(|| plain.change())];
         sides.extend(daemons.iter().map(|daemon| side(move || make(&mut daemon.borrow_mut()))));
-        let times = interleave(&mut sides, rounds, operations);
+        let times = interleave(&mut sides, rounds, 1);
         drop(sides);
         for (at, count) in COUNTS.iter().enumerate() {
             let what = format!("{name} over the socket, {} workspaces", counted(*count));

@@ -16,6 +16,11 @@ const BEGIN_MS: u64 = 1_767_323_045_000;
 pub struct Mix(u64);
 
 impl Mix {
+    /// Begins with a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Returns the next one, below `below`.
     pub fn below(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -28,7 +33,7 @@ impl Mix {
 
 /// Returns the workspace of a number; `round` makes it another one of the same length.
 pub fn workspace(number: u64, round: u64, samples: u64) -> WorkspaceEntry {
-    let mut mix = Mix(number.wrapping_mul(31).wrapping_add(round));
+    let mut mix = Mix::new(number.wrapping_mul(31).wrapping_add(round));
     let id = WorkspaceId::from_parts(BEGIN_MS + number, u128::from(number) << 17 | 5);
     let mut spec = WorkspaceSpec::labelled(format!("workspace-{number:06}"));
     spec.ttl = Some(Span::from_secs(7200));

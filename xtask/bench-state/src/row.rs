@@ -19,6 +19,8 @@ pub struct Row {
     low: f64,
     /// The ninetieth percentile.
     high: f64,
+    /// The ratio of both sides' tenth percentiles.
+    quiet: f64,
     /// What one of it came to here, with its unit.
     here: String,
     /// What one of the other came to here.
@@ -28,9 +30,19 @@ pub struct Row {
 impl Row {
     /// Compares two sides of a measurement by their time.
     pub fn of_times(what: impl Into<String>, against: &str, times: &Times, sides: [usize; 2]) -> Self {
-        let Ratio { median, low, high } = times.ratio(sides[0], sides[1]);
+        let Ratio { median, low, high, quiet } = times.ratio(sides[0], sides[1]);
         let [here, there] = sides.map(|side| time(times.median(side)));
-        Self { what: what.into(), against: against.into(), goal: None, ratio: median, low, high, here, there }
+        Self {
+            what: what.into(),
+            against: against.into(),
+            goal: None,
+            ratio: median,
+            low,
+            high,
+            quiet,
+            here,
+            there,
+        }
     }
 
     /// Compares two counts of bytes.
@@ -39,7 +51,7 @@ impl Row {
         let ratio = bytes[0] as f64 / bytes[1].max(1) as f64;
         let [here, there] = bytes.map(|bytes| format!("{bytes} B"));
         let (what, against) = (what.into(), against.into());
-        Self { what, against, goal: None, ratio, low: ratio, high: ratio, here, there }
+        Self { what, against, goal: None, ratio, low: ratio, high: ratio, quiet: ratio, here, there }
     }
 
     /// Sets the highest ratio that is good enough.
