@@ -20,6 +20,7 @@ pub mod domain;
 pub mod entity;
 mod examine;
 pub mod export;
+pub mod fields;
 pub mod gather;
 pub mod history;
 pub mod journal;

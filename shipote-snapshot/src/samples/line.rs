@@ -114,10 +114,12 @@ pub(super) fn encode(point: &Point) -> String {
 /// Reads a line with its line feed; none where it is not exactly what is written.
 pub(super) fn decode(line: &[u8]) -> Option<Line> {
     let (_, json) = checksum::split(line.strip_suffix(b"\n")?)?;
-    if let Ok(form) = serde_json::from_slice::<Form>(json) {
+    // As text, as documents and entities are read: a second kind of reader would be all this code a second time.
+    let text = core::str::from_utf8(json).ok()?;
+    if let Ok(form) = serde_json::from_str::<Form>(text) {
         return point(form).map(Line::Point);
     }
-    if let Ok(Header { stats: 1..=SAMPLES_VERSION, .. }) = serde_json::from_slice(json) {
+    if let Ok(Header { stats: 1..=SAMPLES_VERSION, .. }) = serde_json::from_str(text) {
         return Some(Line::Header);
     }
     let number = json.strip_prefix(b"{\"stats\":")?;
