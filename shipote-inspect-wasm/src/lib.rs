@@ -11,17 +11,25 @@
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 mod chart;
+mod compare;
+mod dag;
+mod detail;
 mod excerpt;
 mod history;
 mod kind;
 mod overview;
+mod pipelines;
 mod question;
+mod raw;
 mod session;
 mod tell;
+mod timeline;
 mod together;
+mod upgrade;
 mod verify;
 mod visible;
 mod wording;
+mod words;
 mod workspaces;
 
 pub use history::history;

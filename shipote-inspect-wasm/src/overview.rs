@@ -76,8 +76,18 @@ fn file(at: usize, file: &File) -> String {
         .text("name", &visible(&file.name))
         .text("size", &bytes(file.bytes.len() as u64))
         .text("exact", &counted(file.bytes.len() as u64, "byte"))
-        .flag("journal", shipote_snapshot::gather::is_journal(&file.bytes))
+        .text("kind", file_kind(&file.bytes))
         .end()
+}
+
+fn file_kind(bytes: &[u8]) -> &'static str {
+    if shipote_snapshot::samples::is_samples(bytes) {
+        "Samples"
+    } else if shipote_snapshot::gather::is_journal(bytes) {
+        "Journal"
+    } else {
+        "File"
+    }
 }
 
 /// Returns the name of a weight.
@@ -102,12 +112,8 @@ fn tally(state: &State) -> String {
 }
 
 fn samples(state: &State) -> usize {
-    state
-        .snapshot
-        .iter()
-        .flat_map(|snapshot| &snapshot.workspaces)
-        .map(|entry| entry.stats_history.len())
-        .sum()
+    let workspaces = state.snapshot.iter().flat_map(|snapshot| &snapshot.workspaces);
+    state.points.len() + workspaces.map(|entry| entry.stats_history.len()).sum::<usize>()
 }
 
 fn sentence(state: &State, files: &[File]) -> Sentence {
@@ -252,6 +258,7 @@ fn facts(state: &State) -> Vec<String> {
     }
     let times = state.snapshot.iter().flat_map(|snapshot| &snapshot.workspaces);
     let times = times.flat_map(|entry| &entry.stats_history).filter_map(|sample| sample.at_ms);
+    let times = times.chain(state.points.iter().map(|point| point.at_ms));
     let mut moment = |name: &str, at: Option<u64>| {
         let at = at.filter(|at| *at <= LAST_MOMENT);
         facts.push(Object::new().text("name", name).maybe_number("at_ms", at).end());

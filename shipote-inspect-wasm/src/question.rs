@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use shipote_snapshot::Digest;
 
+use crate::compare::compare;
 use crate::session::Session;
-use crate::tell;
 use crate::workspaces::{Column, workspaces};
+use crate::{detail, pipelines, raw, tell, timeline, upgrade};
 
 /// A question of a page; what a kind of question does not need is left out. One plain structure rather than one for each
 /// kind: a page has to carry the code that reads it.
@@ -14,16 +15,36 @@ use crate::workspaces::{Column, workspaces};
 pub(crate) struct Question {
     ask: Kind,
     /// Position of a state among those that were told by the verdict.
-    state: usize,
+    pub(crate) state: usize,
     /// Position of a file.
-    file: usize,
+    pub(crate) file: usize,
     pub(crate) sort: Column,
     pub(crate) descending: bool,
-    /// A part of the label, of the id or of what may be touched; any case.
+    /// A part of what is looked for, or its name.
     pub(crate) filter: String,
     pub(crate) from: usize,
     /// Most items; 0 for all.
     pub(crate) count: usize,
+    /// Position of the state that another one is compared with.
+    pub(crate) other: usize,
+    /// Moments in milliseconds since the Unix epoch; 0 for the first or the last that is known.
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    pub(crate) metric: Metric,
+    /// Show values of environment variables.
+    pub(crate) show: bool,
+    /// Show long lines whole.
+    pub(crate) whole: bool,
+}
+
+/// What of a sample is drawn.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Metric {
+    #[default]
+    Memory,
+    Processor,
+    Running,
 }
 
 /// What is asked for.
@@ -38,11 +59,36 @@ enum Kind {
     Digest,
     /// Some rows of the table of workspaces.
     Workspaces,
+    /// One workspace.
+    Workspace,
+    /// Pipelines, with their drawings.
+    Pipelines,
+    /// Some lines of a file.
+    Lines,
+    /// Where something stands in a file.
+    Locate,
+    /// The past of all workspaces.
+    History,
+    /// One sample.
+    Sample,
+    /// How two states differ.
+    Diff,
+    /// The steps of an upgrade.
+    Upgrade,
+    /// An entity before and after its upgrade.
+    BeforeAndAfter,
+    /// The text of the upgraded state.
+    Upgraded,
 }
 
 /// Returns the answer: JSON, or the text of a file.
 pub(crate) fn answer(session: &Session, question: &Question) -> String {
     let answer = match (&question.ask, session.states.get(question.state)) {
+        (Kind::Lines, _) => session.files.get(question.file).map(|file| raw::lines(file, question)),
+        (Kind::Locate, _) => session.files.get(question.file).map(|file| raw::locate(file, question)),
+        (Kind::History, _) => Some(timeline::history(session, question)),
+        (Kind::Sample, _) => Some(timeline::sample(session, question)),
+        (Kind::Diff, _) => Some(compare(session, question)),
         (Kind::Digest, _) => {
             session.files.get(question.file).map(|file| tell::text(&Digest::of(&file.bytes).to_string()))
         }
@@ -51,7 +97,14 @@ pub(crate) fn answer(session: &Session, question: &Question) -> String {
             Some(serde_json::to_string_pretty(&state.report).unwrap_or_default() + "\n")
         }
         (Kind::Workspaces, Some(state)) => Some(workspaces(state, question)),
+        (Kind::Workspace, Some(state)) => Some(detail::workspace(state, question)),
+        (Kind::Pipelines, Some(state)) => Some(pipelines::pipelines(state, question)),
+        (Kind::Upgrade, Some(state)) => Some(upgrade::upgrade(state)),
+        (Kind::BeforeAndAfter, Some(state)) => {
+            Some(upgrade::before_and_after(state, &session.files, question))
+        }
+        (Kind::Upgraded, Some(state)) => upgrade::upgraded(state),
         (Kind::Nothing, _) | (_, None) => None,
     };
-    answer.unwrap_or_else(|| tell::error("there is no such file"))
+    answer.unwrap_or_else(|| tell::error("there is nothing to answer with"))
 }

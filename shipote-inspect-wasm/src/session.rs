@@ -1,9 +1,12 @@
 //! What a page has open: files, and the states that they make.
 
-use shipote_snapshot::{Input, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
+use std::cell::OnceCell;
+
+use shipote_snapshot::{Input, Point, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
 
 use crate::overview::overview;
 use crate::question::answer;
+use crate::raw::Lines;
 use crate::tell;
 use crate::together::group;
 
@@ -12,6 +15,14 @@ use crate::together::group;
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
+    lines: OnceCell<Lines>,
+}
+
+impl File {
+    /// Returns where its lines begin, which is found out once.
+    pub(crate) fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::of(&self.bytes))
+    }
 }
 
 /// A state: what a `state.json` and its journals say.
@@ -22,6 +33,8 @@ pub(crate) struct State {
     pub(crate) report: Report,
     pub(crate) snapshot: Option<ShipoteSnapshot>,
     pub(crate) notes: Vec<UpgradeNote>,
+    /// Samples that stand beside it, in the order of their times.
+    pub(crate) points: Vec<Point>,
 }
 
 /// Everything that is open.
@@ -35,7 +48,7 @@ impl Session {
     /// Begins a file, and returns the room for `size` bytes of it.
     pub fn begin(&mut self, name: &str, size: usize) -> &mut [u8] {
         let at = self.files.len();
-        self.files.push(File { name: name.to_owned(), bytes: vec![0; size] });
+        self.files.push(File { name: name.to_owned(), bytes: vec![0; size], lines: OnceCell::new() });
         &mut self.files[at].bytes
     }
 
@@ -58,15 +71,25 @@ impl Session {
         self.states = group(&inputs)
             .into_iter()
             .map(|mut group| {
-                group.journals.sort_by_key(|at| base_seq(inputs[*at].bytes));
+                // By hand, since there are one or two, and each kind of sort is code that a page has to carry.
+                for end in 1..group.journals.len() {
+                    for at in (1..=end).rev() {
+                        let seq = |at: usize| base_seq(inputs[group.journals[at]].bytes);
+                        if seq(at - 1) > seq(at) {
+                            group.journals.swap(at - 1, at);
+                        }
+                    }
+                }
                 let journals: Vec<Input<'_>> = group.journals.iter().map(|at| inputs[*at]).collect();
                 let files = group.files().collect();
-                match (group.checkpoint, journals.as_slice()) {
+                let state = match (group.checkpoint, journals.as_slice()) {
                     (Some(at), []) => State::of_file(files, inputs[at]),
                     (checkpoint, journals) => {
                         State::of_loaded(files, load_named(checkpoint.map(|at| inputs[at]), journals))
                     }
-                }
+                };
+                let samples: Vec<Input<'_>> = group.samples.iter().map(|at| inputs[*at]).collect();
+                state.with_samples(&samples)
             })
             .collect();
         let states: Vec<String> = self.states.iter().map(|state| overview(state, &self.files)).collect();
@@ -76,7 +99,7 @@ impl Session {
     /// Answers a question about what is open: JSON in, JSON or the text of a file out.
     #[must_use]
     pub fn ask(&self, question: &str) -> String {
-        match serde_json::from_slice(question.as_bytes()) {
+        match serde_json::from_str(question) {
             Ok(question) => answer(self, &question),
             Err(error) => tell::error(&error.to_string()),
         }
@@ -92,15 +115,42 @@ fn base_seq(journal: &[u8]) -> u64 {
     }
 }
 
+/// Puts samples in the order of their times.
+pub(crate) fn in_order(points: &mut [Point]) {
+    points.sort_by_key(|point| point.at_ms);
+}
+
 impl State {
     fn of_file(files: Vec<usize>, input: Input<'_>) -> Self {
         let looked = look(input.bytes, input.name);
         let reading = looked.reading;
-        Self { files, report: looked.report, snapshot: reading.snapshot, notes: reading.notes }
+        Self {
+            files,
+            report: looked.report,
+            snapshot: reading.snapshot,
+            notes: reading.notes,
+            points: Vec::new(),
+        }
     }
 
     fn of_loaded(files: Vec<usize>, loaded: shipote_snapshot::Loaded) -> Self {
-        Self { files, report: loaded.report, snapshot: loaded.snapshot, notes: loaded.notes }
+        Self {
+            files,
+            report: loaded.report,
+            snapshot: loaded.snapshot,
+            notes: loaded.notes,
+            points: Vec::new(),
+        }
+    }
+
+    /// Adds files of samples.
+    fn with_samples(mut self, files: &[Input<'_>]) -> Self {
+        for file in files {
+            self.report = self.report.with_samples(*file);
+            self.points.append(&mut shipote_snapshot::samples::read(file.bytes).points);
+        }
+        in_order(&mut self.points);
+        self
     }
 
     /// Returns the position of the file that a report calls `name`.

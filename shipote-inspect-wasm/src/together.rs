@@ -1,5 +1,7 @@
 //! Which files are one state: each `state.json`, with the journals that continue it.
 
+use shipote_snapshot::gather::is_journal;
+use shipote_snapshot::samples::is_samples;
 use shipote_snapshot::{Digest, Header, Input};
 
 /// Positions of the files of one state: its `state.json`, if it is there, and its journals.
@@ -7,12 +9,14 @@ use shipote_snapshot::{Digest, Header, Input};
 pub(crate) struct Group {
     pub(crate) checkpoint: Option<usize>,
     pub(crate) journals: Vec<usize>,
+    /// Files of samples.
+    pub(crate) samples: Vec<usize>,
 }
 
 impl Group {
     /// Returns the positions of all its files.
     pub(crate) fn files(&self) -> impl Iterator<Item = usize> {
-        self.checkpoint.into_iter().chain(self.journals.iter().copied())
+        self.checkpoint.into_iter().chain(self.journals.iter().chain(&self.samples).copied())
     }
 }
 
@@ -20,12 +24,14 @@ impl Group {
 ///
 /// A single `state.json` gets every journal, as on the command line, where a stranger among them is then told of. Of
 /// several, a journal goes to the one that it names by digest, else to the last one of its lineage; journals of none
-/// of them are a state of their own.
+/// of them are a state of their own. Samples name workspaces by id, and belong to every state.
 pub(crate) fn group(files: &[Input<'_>]) -> Vec<Group> {
+    let (samples, others): (Vec<usize>, Vec<usize>) =
+        (0..files.len()).partition(|at| is_samples(files[*at].bytes));
     let (journals, states): (Vec<usize>, Vec<usize>) =
-        (0..files.len()).partition(|at| shipote_snapshot::gather::is_journal(files[*at].bytes));
+        others.into_iter().partition(|at| is_journal(files[*at].bytes));
     let mut groups: Vec<Group> =
-        states.iter().map(|at| Group { checkpoint: Some(*at), journals: Vec::new() }).collect();
+        states.iter().map(|at| Group { checkpoint: Some(*at), ..Group::default() }).collect();
     let mut orphans = Group::default();
     for at in journals {
         let owner = match states.as_slice() {
@@ -38,8 +44,11 @@ pub(crate) fn group(files: &[Input<'_>]) -> Vec<Group> {
             None => orphans.journals.push(at),
         }
     }
-    if !orphans.journals.is_empty() {
+    if !orphans.journals.is_empty() || groups.is_empty() && !samples.is_empty() {
         groups.push(orphans);
+    }
+    for group in &mut groups {
+        group.samples.clone_from(&samples);
     }
     groups
 }
@@ -100,9 +109,14 @@ mod tests {
         let files: Vec<Input<'_>> =
             texts.iter().map(|text| Input { name: "", bytes: text.as_bytes() }).collect();
         let groups = group(&files);
-        let of = |checkpoint, journals: &[usize]| Group { checkpoint, journals: journals.into() };
+        let of =
+            |checkpoint, journals: &[usize]| Group { checkpoint, journals: journals.into(), samples: vec![] };
         assert_eq!(groups, [of(Some(1), &[0]), of(Some(2), &[4]), of(Some(3), &[5]), of(None, &[6])]);
         assert_eq!(group(&files[5..6]), [of(None, &[0])]);
         assert_eq!(group(&[files[1], files[6]]), [of(Some(0), &[1])], "as the command line does");
+        let text = shipote_snapshot::samples::header(0);
+        let samples = Input { name: "stats.journal", bytes: text.as_bytes() };
+        assert_eq!(group(&[samples, files[1]])[0].samples, [0]);
+        assert_eq!(group(&[samples]).len(), 1);
     }
 }

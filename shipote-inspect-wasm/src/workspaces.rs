@@ -1,7 +1,7 @@
 //! The table of workspaces: what each is called, may use, has used, and how that went.
 
 use serde::Deserialize;
-use shipote_snapshot::{Collection, PersistedStats, ShipoteSnapshot, WorkspaceEntry};
+use shipote_snapshot::{Collection, PersistedStats, Point as Sampled, ShipoteSnapshot, WorkspaceEntry};
 
 use crate::chart::{Point, Spark, spark};
 use crate::overview::LAST_MOMENT;
@@ -36,7 +36,12 @@ pub(crate) fn workspaces(state: &State, order: &Question) -> String {
     sort(&mut found, order);
     let count = if order.count == 0 { usize::MAX } else { order.count };
     let rows: Vec<String> = state.snapshot.as_ref().map_or_else(Vec::new, |snapshot| {
-        found.iter().skip(order.from).take(count).map(|(at, entry)| row(*at, entry, snapshot)).collect()
+        found
+            .iter()
+            .skip(order.from)
+            .take(count)
+            .map(|(at, entry)| row(*at, entry, snapshot, &state.points))
+            .collect()
     });
     let held = state.snapshot.iter().flat_map(|snapshot| &snapshot.held);
     let held = held.filter(|held| held.collection == Collection::Workspaces).count();
@@ -82,9 +87,14 @@ fn sort(found: &mut [(usize, &WorkspaceEntry)], order: &Question) {
     }
 }
 
-fn row(at: usize, entry: &WorkspaceEntry, snapshot: &ShipoteSnapshot) -> String {
+pub(crate) fn row(
+    at: usize,
+    entry: &WorkspaceEntry,
+    snapshot: &ShipoteSnapshot,
+    points: &[Sampled],
+) -> String {
     let spec = &entry.spec;
-    let last = entry.stats_history.last();
+    let samples = &samples_of(entry, points);
     let commands = snapshot.commands.iter().filter(|command| command.workspace == entry.id).count();
     let pipelines = snapshot.live_pipelines.iter().filter(|pipeline| pipeline.workspace == entry.id).count();
     Object::new()
@@ -97,10 +107,10 @@ fn row(at: usize, entry: &WorkspaceEntry, snapshot: &ShipoteSnapshot) -> String 
         .text("permissions", &wording::permissions(&spec.permissions))
         .number("commands", commands as u64)
         .number("pipelines", pipelines as u64)
-        .number("samples", entry.stats_history.len() as u64)
-        .json("memory", &memory(entry, last))
-        .json("processor", &processor(entry, last))
-        .json("running", &running(entry, last))
+        .number("samples", samples.len() as u64)
+        .json("memory", &memory(entry, samples))
+        .json("processor", &processor(entry, samples))
+        .json("running", &running(samples))
         .end()
 }
 
@@ -117,6 +127,17 @@ fn left(entry: &WorkspaceEntry, now_ms: u64) -> Option<String> {
     })
 }
 
+/// Returns the samples of a workspace: those of the state, after those that stand beside it and are older.
+pub(crate) fn samples_of(entry: &WorkspaceEntry, points: &[Sampled]) -> Vec<PersistedStats> {
+    let own = &entry.stats_history;
+    let beside = points.iter().filter(|point| point.workspace == entry.id);
+    let mut samples: Vec<PersistedStats> =
+        beside.map(|point| PersistedStats { at_ms: Some(point.at_ms), ..point.stats }).collect();
+    let last = samples.last().and_then(|sample| sample.at_ms);
+    samples.extend(own.iter().filter(|sample| last.is_none() || sample.at_ms > last));
+    samples
+}
+
 /// Returns the points of a curve; samples without a time are taken to follow each other at one pace.
 pub(crate) fn points(
     samples: &[PersistedStats],
@@ -131,32 +152,34 @@ pub(crate) fn points(
     samples.iter().enumerate().map(|(index, sample)| (at(index, sample), value(sample))).collect()
 }
 
-fn memory(entry: &WorkspaceEntry, last: Option<&PersistedStats>) -> String {
+fn memory(entry: &WorkspaceEntry, samples: &[PersistedStats]) -> String {
+    let last = samples.last();
     let limit = entry.spec.soma.memory_max.map(|size| size.0);
     let now = last.and_then(|sample| sample.rss_bytes);
-    let highest =
-        |value: fn(&PersistedStats) -> Option<u64>| entry.stats_history.iter().filter_map(value).max();
+    let highest = |value: fn(&PersistedStats) -> Option<u64>| samples.iter().filter_map(value).max();
     let peak = highest(|sample| sample.rss_peak_bytes).max(highest(|sample| sample.rss_bytes));
     let curve = spark(
-        &points(&entry.stats_history, |sample| sample.rss_bytes.map(|bytes| bytes as f64)),
+        &points(samples, |sample| sample.rss_bytes.map(|bytes| bytes as f64)),
         limit.map(|limit| limit as f64),
     );
     let text = |amount: Option<u64>| amount.map(wording::bytes);
     measured(text(now).as_deref(), text(peak).as_deref(), text(limit).as_deref(), &curve)
 }
 
-fn processor(entry: &WorkspaceEntry, last: Option<&PersistedStats>) -> String {
+fn processor(entry: &WorkspaceEntry, samples: &[PersistedStats]) -> String {
+    let last = samples.last();
     let ceiling = entry.spec.soma.cpu_max.map(|cpus| f64::from(cpus.milli) / 10.0);
     let now = last.and_then(|sample| sample.cpu_percent);
-    let peak = entry.stats_history.iter().filter_map(|sample| sample.cpu_percent).reduce(f64::max);
-    let curve = spark(&points(&entry.stats_history, |sample| sample.cpu_percent), ceiling);
+    let peak = samples.iter().filter_map(|sample| sample.cpu_percent).reduce(f64::max);
+    let curve = spark(&points(samples, |sample| sample.cpu_percent), ceiling);
     let text = |value: Option<f64>| value.map(wording::percent);
     measured(text(now).as_deref(), text(peak).as_deref(), text(ceiling).as_deref(), &curve)
 }
 
-fn running(entry: &WorkspaceEntry, last: Option<&PersistedStats>) -> String {
+fn running(samples: &[PersistedStats]) -> String {
+    let last = samples.last();
     let total = last.map(|sample| f64::from(sample.commands_total));
-    let curve = spark(&points(&entry.stats_history, |sample| Some(f64::from(sample.commands_alive))), total);
+    let curve = spark(&points(samples, |sample| Some(f64::from(sample.commands_alive))), total);
     let now = last.map(|sample| format!("{} of {}", sample.commands_alive, sample.commands_total));
     measured(now.as_deref(), None, None, &curve)
 }

@@ -1,0 +1,202 @@
+//! Two states beside each other: what was added, removed and changed, field by field.
+
+use serde_json::Value;
+use shipote_snapshot::diff::{EntityName, FieldChange};
+use shipote_snapshot::{Collection, DiffOptions, diff};
+
+use crate::question::Question;
+use crate::session::{Session, State};
+use crate::tell::{Object, error, text};
+use crate::visible::{visible, visible_to};
+
+/// Most entities and fields of each kind that are told.
+const MOST: usize = 400;
+
+/// Returns how the state `other` differs from the state `state`, by ids and never by position.
+pub(crate) fn compare(session: &Session, question: &Question) -> String {
+    let of = |at: usize| session.states.get(at).and_then(|state| Some((state, state.snapshot.as_ref()?)));
+    let (Some((before, old)), Some((after, new))) = (of(question.state), of(question.other)) else {
+        return error("one of the two can't be read as a state");
+    };
+    let diff = diff(old, new, DiffOptions { stats_history: false });
+    let changed: Vec<String> = diff
+        .changed
+        .iter()
+        .take(MOST)
+        .map(|change| named(&change.entity).list("fields", &fields(&change.fields, question.show)).end())
+        .collect();
+    let list =
+        |names: &[EntityName]| names.iter().take(MOST).map(|name| named(name).end()).collect::<Vec<_>>();
+    // The same label under another id: it was removed and declared again, and its history begins anew.
+    let again = |name: &&EntityName| {
+        let twin = |other: &EntityName| other.collection == name.collection && other.label == name.label;
+        name.collection != Collection::SavedPipelines && diff.removed.iter().any(twin)
+    };
+    let recreated: Vec<String> =
+        diff.added.iter().take(MOST).filter(again).map(|name| named(name).end()).collect();
+    let all = |state: &State| {
+        let counts = &state.report.counts;
+        counts.workspaces + counts.commands + counts.saved_pipelines + counts.live_pipelines - counts.held
+    };
+    let changes = diff.changed.len() as u64;
+    Object::new()
+        .list("added", &list(&diff.added))
+        .list("removed", &list(&diff.removed))
+        .list("changed", &changed)
+        .list("recreated", &recreated)
+        .list("head", &head(before, after))
+        .number("added_count", diff.added.len() as u64)
+        .number("removed_count", diff.removed.len() as u64)
+        .number("changed_count", changes)
+        .number("unchanged", all(after).saturating_sub(changes + diff.added.len() as u64))
+        .flag("kin", old.lineage == new.lineage)
+        .end()
+}
+
+/// Returns what differs in the document's own fields.
+fn head(before: &State, after: &State) -> Vec<String> {
+    let told = |state: &State| {
+        let snapshot = state.snapshot.as_ref();
+        let number = |value: fn(&shipote_snapshot::ShipoteSnapshot) -> u64| {
+            snapshot.map(|snapshot| value(snapshot).to_string()).unwrap_or_default()
+        };
+        [
+            ("version", state.report.version.clone().unwrap_or_default()),
+            ("serial", number(|snapshot| snapshot.serial)),
+            ("journal_seq", number(|snapshot| snapshot.journal_seq)),
+            ("timestamp_ms", number(|snapshot| snapshot.timestamp_ms)),
+            ("producer", snapshot.map(|snapshot| snapshot.producer.clone()).unwrap_or_default()),
+            ("lineage", snapshot.map(|snapshot| snapshot.lineage.to_string()).unwrap_or_default()),
+        ]
+    };
+    told(before)
+        .into_iter()
+        .zip(told(after))
+        .filter(|(old, new)| old.1 != new.1)
+        .map(|((name, old), (_, new))| {
+            Object::new()
+                .text("pointer", &format!("/{name}"))
+                .text("old", &visible(&old))
+                .text("new", &visible(&new))
+                .end()
+        })
+        .collect()
+}
+
+fn named(name: &EntityName) -> Object {
+    Object::new()
+        .text("kind", kind(name.collection))
+        .text("id", &visible(&name.id))
+        .text("label", &visible(&name.label))
+}
+
+/// Returns what an entity of a list is called.
+pub(crate) const fn kind(collection: Collection) -> &'static str {
+    match collection {
+        Collection::Workspaces => "workspace",
+        Collection::SavedPipelines => "saved pipeline",
+        Collection::LivePipelines => "live pipeline",
+        Collection::Commands => "command",
+    }
+}
+
+/// Returns fields that differ; values of environment variables only where they are asked for.
+pub(crate) fn fields(fields: &[FieldChange], show: bool) -> Vec<String> {
+    fields
+        .iter()
+        .take(MOST)
+        .map(|field| {
+            let inside = field.pointer.split('/').any(|step| matches!(step, "env" | "envp"));
+            let value = |value: &Option<Value>| {
+                value.as_ref().map(|value| {
+                    let mut value = value.clone();
+                    if !show {
+                        cover(&mut value, inside);
+                    }
+                    visible_to(&value.to_string(), 400)
+                })
+            };
+            Object::new()
+                .text("pointer", &visible(&field.pointer))
+                .maybe("old", value(&field.old).as_deref())
+                .maybe("new", value(&field.new).as_deref())
+                .end()
+        })
+        .collect()
+}
+
+/// Returns a text of JSON with the values of environments covered.
+pub(crate) fn covered(json: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(json) else { return text("") };
+    cover(&mut value, false);
+    serde_json::to_string_pretty(&value).unwrap_or_default()
+}
+
+fn cover(value: &mut Value, inside: bool) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                cover(member, inside || matches!(key.as_str(), "env" | "envp"));
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| cover(value, inside)),
+        Value::String(word) if inside => {
+            // The name of a variable is no secret.
+            let name = word.split_once('=').map_or(String::new(), |(name, _)| format!("{name}="));
+            *word = format!("{name}••••••");
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two(old: &str, new: &str) -> Session {
+        let mut session = Session::default();
+        for (name, text) in [("old.json", old), ("new.json", new)] {
+            session.begin(name, text.len()).copy_from_slice(text.as_bytes());
+            session.end(text.len());
+        }
+        session.judge();
+        session
+    }
+
+    const OLD: &str = r#"{"version":5,"timestamp_ms":1,"workspaces":[
+        {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","spec":{"label":"a","soma":{"env":{"KEY":"secret"},"pids_max":4}}},
+        {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","spec":{"label":"gone"}},
+        {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","spec":{"label":"again"}}]}"#;
+    const NEW: &str = r#"{"version":5,"timestamp_ms":2,"workspaces":[
+        {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","spec":{"label":"again"}},
+        {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","spec":{"label":"b","soma":{"env":{"KEY":"other"},"pids_max":8}}}]}"#;
+
+    #[test]
+    fn states_are_compared_by_id_and_secrets_are_covered() {
+        let session = two(OLD, NEW);
+        let told = session.ask(r#"{"ask":"diff","state":0,"other":1}"#);
+        insta::assert_snapshot!(told, @r#"{"added":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"removed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","label":"gone"},{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","label":"again"}],"changed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","label":"b","fields":[{"pointer":"/spec/label","old":"\"a\"","new":"\"b\""},{"pointer":"/spec/soma/env/KEY","old":"\"••••••\"","new":"\"••••••\""},{"pointer":"/spec/soma/pids_max","old":"4","new":"8"}]}],"recreated":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"head":[{"pointer":"/timestamp_ms","old":"1","new":"2"},{"pointer":"/lineage","old":"0000000001GGZXPHVDW5K66YH4","new":"00000000025YD920HKV85FX30A"}],"added_count":1,"removed_count":2,"changed_count":1,"unchanged":0,"kin":false}"#);
+        assert!(!told.contains("secret"), "{told}");
+        assert!(session.ask(r#"{"ask":"diff","state":0,"other":1,"show":true}"#).contains("\\\"secret\\\""));
+    }
+
+    #[test]
+    fn what_can_t_be_read_is_not_compared() {
+        assert!(two(OLD, "{").ask(r#"{"ask":"diff","state":0,"other":1}"#).contains("error"));
+    }
+
+    #[test]
+    fn environments_are_covered_wherever_they_stand() {
+        insta::assert_snapshot!(covered(r#"{"envp":["A=b"],"env":{"C":"d"},"label":"e"}"#), @r#"
+        {
+          "env": {
+            "C": "••••••"
+          },
+          "envp": [
+            "A=••••••"
+          ],
+          "label": "e"
+        }
+        "#);
+    }
+}
