@@ -10,6 +10,8 @@ use crate::chart::Tenths;
 pub(crate) struct Graph {
     pub(crate) widths: Vec<f64>,
     pub(crate) edges: Vec<(usize, usize)>,
+    /// The width of what is written at each edge; none is written where there is no width.
+    pub(crate) labels: Vec<f64>,
 }
 
 /// A drawing; lengths are in units of the drawing, and places are upper left corners.
@@ -33,7 +35,7 @@ pub(crate) struct Route {
 /// Height of a node.
 pub(crate) const HEIGHT: f64 = 46.0;
 const ROW: f64 = 74.0;
-const GAP: f64 = 88.0;
+const GAP: f64 = 64.0;
 const MARGIN: f64 = 14.0;
 /// Turns in which each layer is put in the order of the one beside it.
 const SWEEPS: usize = 6;
@@ -182,12 +184,20 @@ fn place(graph: &Graph, layers: &[Vec<Spot>], layer_of: &[usize], back: &[bool])
         };
         layer.iter().map(of).fold(0.0, f64::max)
     };
+    let mut gaps = vec![GAP; layers.len()];
+    for (at, (from, _)) in graph.edges.iter().enumerate() {
+        let label = graph.labels.get(at).copied().unwrap_or(0.0);
+        let gap = &mut gaps[layer_of[*from]];
+        if !back[at] && label > 0.0 {
+            *gap = gap.max(label + 34.0);
+        }
+    }
     let mut columns = Vec::with_capacity(layers.len());
     let mut x = MARGIN;
-    for layer in layers {
+    for (layer, gap) in layers.iter().zip(&gaps) {
         let width = widest(layer);
         columns.push((x, width));
-        x += width + GAP;
+        x += width + gap;
     }
     let mut nodes = vec![(0.0, 0.0); graph.widths.len()];
     let mut passes: Vec<Vec<(f64, f64)>> = vec![Vec::new(); graph.edges.len()];
@@ -216,7 +226,6 @@ fn place(graph: &Graph, layers: &[Vec<Spot>], layer_of: &[usize], back: &[bool])
     }
     let last = columns.last().map_or(2.0 * MARGIN, |(x, width)| x + width + MARGIN);
     let wide = if back.contains(&true) { last + 24.0 } else { last };
-    let _ = layer_of;
     Drawing { width: wide, height: bottom + depth_below + MARGIN, nodes, edges }
 }
 
@@ -258,7 +267,7 @@ mod tests {
     use super::*;
 
     fn told(count: usize, edges: &[(usize, usize)]) -> String {
-        let drawing = draw(&Graph { widths: vec![100.0; count], edges: edges.into() });
+        let drawing = draw(&Graph { widths: vec![100.0; count], edges: edges.into(), labels: Vec::new() });
         let mut told = format!("{}x{}\n", drawing.width, drawing.height);
         for (at, (x, y)) in drawing.nodes.iter().enumerate() {
             let _ = writeln!(told, "{at} {x},{y}");
@@ -272,54 +281,54 @@ mod tests {
     #[test]
     fn a_chain_is_a_line() {
         insta::assert_snapshot!(told(3, &[(0, 1), (1, 2)]), @"
-        504x74
+        456x74
         0 14,14
-        1 202,14
-        2 390,14
-        (0, 1) M114 37C158 37 158 37 202 37
-        (1, 2) M302 37C346 37 346 37 390 37
+        1 178,14
+        2 342,14
+        (0, 1) M114 37C146 37 146 37 178 37
+        (1, 2) M278 37C310 37 310 37 342 37
         ");
     }
 
     #[test]
     fn edges_pass_beside_the_nodes_between() {
         insta::assert_snapshot!(told(4, &[(0, 1), (1, 2), (0, 2), (0, 3)]), @"
-        504x222
+        456x222
         0 14,88
-        1 202,14
-        2 390,88
-        3 202,162
-        (0, 1) M114 111C158 111 158 37 202 37
-        (1, 2) M302 37C346 37 346 111 390 111
-        (0, 2) M114 111C183 111 183 111 252 111C321 111 321 111 390 111
-        (0, 3) M114 111C158 111 158 185 202 185
+        1 178,14
+        2 342,88
+        3 178,162
+        (0, 1) M114 111C146 111 146 37 178 37
+        (1, 2) M278 37C310 37 310 111 342 111
+        (0, 2) M114 111C171 111 171 111 228 111C285 111 285 111 342 111
+        (0, 3) M114 111C146 111 146 185 178 185
         ");
     }
 
     #[test]
     fn crossings_are_undone() {
         insta::assert_snapshot!(told(4, &[(0, 3), (1, 2)]), @"
-        316x148
+        292x148
         0 14,14
         1 14,88
-        2 202,88
-        3 202,14
-        (0, 3) M114 37C158 37 158 37 202 37
-        (1, 2) M114 111C158 111 158 111 202 111
+        2 178,88
+        3 178,14
+        (0, 3) M114 37C146 37 146 37 178 37
+        (1, 2) M114 111C146 111 146 111 178 111
         ");
     }
 
     #[test]
     fn a_circle_is_drawn_below() {
         insta::assert_snapshot!(told(3, &[(0, 1), (1, 2), (2, 0), (1, 1)]), @"
-        528x118
+        480x118
         0 14,14
-        1 202,14
-        2 390,14
-        (0, 1) M114 37C158 37 158 37 202 37
-        (1, 2) M302 37C346 37 346 37 390 37
-        (2, 0) back M490 37C514 37 514 82 480 82L24 82C-10 82 -10 37 14 37
-        (1, 1) back M302 37C326 37 326 104 292 104L212 104C178 104 178 37 202 37
+        1 178,14
+        2 342,14
+        (0, 1) M114 37C146 37 146 37 178 37
+        (1, 2) M278 37C310 37 310 37 342 37
+        (2, 0) back M442 37C466 37 466 82 432 82L24 82C-10 82 -10 37 14 37
+        (1, 1) back M278 37C302 37 302 104 268 104L188 104C154 104 154 37 178 37
         ");
         assert_eq!(told(0, &[]).lines().count(), 1);
     }
@@ -327,6 +336,6 @@ mod tests {
     #[test]
     fn a_large_graph_takes_no_time_to_speak_of() {
         let edges: Vec<(usize, usize)> = (0..299).flat_map(|at| [(at, at + 1), (at / 2, at + 1)]).collect();
-        assert_eq!(draw(&Graph { widths: vec![90.0; 300], edges }).nodes.len(), 300);
+        assert_eq!(draw(&Graph { widths: vec![90.0; 300], edges, labels: Vec::new() }).nodes.len(), 300);
     }
 }

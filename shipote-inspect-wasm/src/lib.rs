@@ -22,6 +22,7 @@ mod pipelines;
 mod question;
 mod raw;
 mod session;
+mod share;
 mod tell;
 mod timeline;
 mod together;

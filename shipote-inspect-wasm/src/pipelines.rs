@@ -189,6 +189,11 @@ fn drawn(head: Object, nodes: &[Node], edges: &[Edge], words: &[String], held: b
     let graph = Graph {
         widths: labels.iter().map(|(label, _)| width(label)).collect(),
         edges: if is_drawn { joined } else { Vec::new() },
+        // 6 units a letter, in the small type of labels.
+        labels: edges
+            .iter()
+            .map(|edge| edge.media.chars().count().max(edge.marks.join(", ").len()) as f64 * 6.0)
+            .collect(),
     };
     let drawing = draw(&graph);
     let boxes: Vec<String> = labels
@@ -286,9 +291,9 @@ mod tests {
             "from": "n1",
             "marks": "tapped, discerned",
             "media": "text/plain",
-            "path": "M84 37C128 37 128 37 172 37",
+            "path": "M84 37C152 37 152 37 220 37",
             "to": "n2",
-            "x": 128,
+            "x": 152,
             "y": 37
           },
           {
@@ -296,13 +301,13 @@ mod tests {
             "from": "n2:stderr",
             "marks": "discerned",
             "media": "",
-            "path": "M242 37C286 37 286 37 330 37",
+            "path": "M290 37C334 37 334 37 378 37",
             "to": "n3:stdin",
-            "x": 286,
+            "x": 334,
             "y": 37
           }
         ]
         "#);
-        insta::assert_snapshot!(told["pipelines"][0]["words"], @r#"[{"name":"Desired","text":"running"},{"name":"Restarts in a row","text":"2 restarts"},{"name":"Ended last","text":"with exit code 1"},{"name":"Started again","text":"when it fails, without limit; after 200 ms, then twice as long each time, up to 30 s"}]"#);
+        insta::assert_snapshot!(told["pipelines"][0]["words"], @r#"[{"name":"Desired","text":"running"},{"name":"Restarts in a row","text":"2"},{"name":"Ended last","text":"with exit code 1"},{"name":"Started again","text":"when it fails, without limit; after 200 ms, then twice as long each time, up to 30 s"}]"#);
     }
 }

@@ -6,7 +6,7 @@ use shipote_snapshot::Digest;
 use crate::compare::compare;
 use crate::session::Session;
 use crate::workspaces::{Column, workspaces};
-use crate::{detail, pipelines, raw, tell, timeline, upgrade};
+use crate::{detail, pipelines, raw, share, tell, timeline, upgrade};
 
 /// A question of a page; what a kind of question does not need is left out. One plain structure rather than one for each
 /// kind: a page has to carry the code that reads it.
@@ -79,6 +79,10 @@ enum Kind {
     BeforeAndAfter,
     /// The text of the upgraded state.
     Upgraded,
+    /// The text of the state without what may be secret.
+    Redacted,
+    /// The table of workspaces for a spreadsheet.
+    Csv,
 }
 
 /// Returns the answer: JSON, or the text of a file.
@@ -104,6 +108,8 @@ pub(crate) fn answer(session: &Session, question: &Question) -> String {
             Some(upgrade::before_and_after(state, &session.files, question))
         }
         (Kind::Upgraded, Some(state)) => upgrade::upgraded(state),
+        (Kind::Redacted, Some(state)) => share::redacted(state),
+        (Kind::Csv, Some(state)) => Some(share::csv(state)),
         (Kind::Nothing, _) | (_, None) => None,
     };
     answer.unwrap_or_else(|| tell::error("there is nothing to answer with"))

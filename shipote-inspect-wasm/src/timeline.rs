@@ -2,10 +2,10 @@
 //! the changes of the journals on the same axis.
 
 use shipote_snapshot::log::{Event, What};
-use shipote_snapshot::samples::{Begin, runs};
+use shipote_snapshot::samples::{Begin, PERIOD_MS, Run, runs};
 use shipote_snapshot::{Point, WorkspaceEntry, log};
 
-use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve};
+use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve, usual_step};
 use crate::compare::kind;
 use crate::overview::LAST_MOMENT;
 use crate::question::{Metric, Question};
@@ -98,7 +98,7 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
         Metric::Processor => soma.cpu_max.map(|cpus| f64::from(cpus.milli) / 10.0),
         Metric::Running => None,
     };
-    let runs = runs(&lane.points);
+    let runs = joined(&lane.points);
     let mut points: Vec<Drawn> = Vec::with_capacity(lane.points.len() + runs.len());
     for run in &runs {
         points.push((run.from_ms as f64, None));
@@ -122,7 +122,9 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
         .collect();
     let pauses: Vec<String> = runs
         .windows(2)
-        .filter(|pair| pair[1].from_ms > from && pair[0].to_ms < to && pair[1].from_ms > pair[0].to_ms)
+        .filter(|pair| {
+            pair[1].from_ms > from && pair[0].to_ms < to && pair[1].from_ms > pair[0].to_ms + PERIOD_MS
+        })
         .map(|pair| {
             let (begin, end) = (pair[0].to_ms.max(from), pair[1].from_ms.min(to));
             Object::new()
@@ -152,6 +154,25 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
         .list("restarts", &restarts)
         .list("pauses", &pauses)
         .end()
+}
+
+/// Returns the runs of a lane. What was sampled more slowly than a daemon of today does has no pause after each sample.
+fn joined(points: &[Point]) -> Vec<Run> {
+    let usual: Vec<Drawn> = points.iter().map(|point| (point.at_ms as f64, None)).collect();
+    let bridge = usual_step(&usual) * 3.0;
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs(points) {
+        match joined.last_mut() {
+            Some(last)
+                if run.begin == Begin::Pause && (run.from_ms.saturating_sub(last.to_ms) as f64) < bridge =>
+            {
+                last.to_ms = run.to_ms;
+                last.points.end = run.points.end;
+            }
+            _ => joined.push(run),
+        }
+    }
+    joined
 }
 
 /// Returns what the journals tell of between two moments.

@@ -2,6 +2,8 @@
 
 use shipote_card::{NetPolicy, Permissions, Span, TapPermission};
 
+use crate::visible::visible;
+
 /// Returns an amount of memory in binary units, to three digits: `1.5 GiB`.
 pub(crate) fn bytes(amount: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -106,7 +108,7 @@ pub(crate) fn permissions(permissions: &Permissions) -> String {
             }
         });
     }
-    parts.extend(permissions.syscalls.as_ref().map(|preset| format!("system calls: {preset}")));
+    parts.extend(permissions.syscalls.as_ref().map(|preset| format!("system calls: {}", visible(preset))));
     if !permissions.capabilities.is_empty() {
         parts.push(
             counted(permissions.capabilities.len() as u64, "capability")

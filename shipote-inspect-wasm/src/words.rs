@@ -7,7 +7,7 @@ use shipote_card::{
 
 use crate::tell::Object;
 use crate::visible::{visible, visible_to};
-use crate::wording::{bytes, counted, listed, span};
+use crate::wording::{bytes, grouped, listed, span};
 
 /// Names and sentences, each a JSON object of `name` and `text`.
 #[derive(Debug, Default)]
@@ -244,7 +244,7 @@ pub(crate) fn of_command(command: &CommandRef, show: bool) -> Vec<String> {
 /// Returns where a restart policy stands.
 pub(crate) fn of_counters(counters: &shipote_snapshot::Counters, words: &mut Words) {
     if counters.restarts > 0 {
-        words.add("Restarts in a row", &counted(u64::from(counters.restarts), "restart"));
+        words.add("Restarts in a row", &grouped(u64::from(counters.restarts)));
     }
     if let Some(exit) = counters.last_exit {
         let how = match (exit.code, exit.signal) {

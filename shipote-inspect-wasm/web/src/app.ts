@@ -3,12 +3,17 @@
 import { Engine, type Progress } from "./engine";
 import type { State } from "./model";
 
-export const VIEWS = ["overview", "workspaces"] as const;
+export const VIEWS = ["overview", "workspaces", "pipelines", "history", "upgrade", "diff", "raw"] as const;
 export type View = (typeof VIEWS)[number];
 
 export const NAMES: Record<View, string> = {
   overview: "Overview",
   workspaces: "Workspaces",
+  pipelines: "Pipelines",
+  history: "History",
+  upgrade: "Upgrade",
+  diff: "Compare",
+  raw: "Text",
 };
 
 /** What the page does at the moment. */
@@ -31,6 +36,8 @@ export class App {
   files: File[] = [];
   states: State[] = [];
   note: Note | null = null;
+  /** Whether values of environment variables are shown. */
+  secrets = false;
   changed: () => void = () => {};
   announced: (text: string) => void = () => {};
 
@@ -41,12 +48,7 @@ export class App {
 
   /** Changes the address; a value of null takes a name away. The address never holds anything of a file but ids. */
   go(values: Record<string, string | null>, replace = false): void {
-    const next = new URLSearchParams(location.hash.slice(1));
-    for (const [name, value] of Object.entries(values)) {
-      if (value === null) next.delete(name);
-      else next.set(name, value);
-    }
-    const hash = `#${next.toString()}`;
+    const hash = address(values);
     if (replace) {
       history.replaceState(null, "", hash);
       this.changed();
@@ -57,7 +59,25 @@ export class App {
 
   get view(): View {
     const named = this.get("view");
-    return VIEWS.find((view) => view === named) ?? "overview";
+    return this.views().find((view) => view === named) ?? "overview";
+  }
+
+  /** The views that have something to show. */
+  views(): View[] {
+    const state = this.state;
+    if (state === null) return [];
+    const { counts } = state;
+    const past = this.states.some((each) => each.samples > 0);
+    const has: Record<View, boolean> = {
+      overview: true,
+      workspaces: state.readable,
+      pipelines: state.readable && counts.saved_pipelines + counts.live_pipelines > 0,
+      history: past,
+      upgrade: state.verdict === "upgradable",
+      diff: this.states.length > 1,
+      raw: true,
+    };
+    return VIEWS.filter((view) => has[view]);
   }
 
   /** Position of the state that is shown. */
@@ -78,4 +98,19 @@ export class App {
 
 export function plural(count: number, thing: string): string {
   return `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+/** A button that shows and covers the values of environment variables, where there are any. */
+export function secretsLabel(app: App): string {
+  return app.secrets ? "Cover environment values" : "Show environment values";
+}
+
+/** Returns the address with other values; null takes one away. */
+export function address(values: Record<string, string | null>): string {
+  const next = new URLSearchParams(location.hash.slice(1));
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) next.delete(name);
+    else next.set(name, value);
+  }
+  return `#${next.toString()}`;
 }

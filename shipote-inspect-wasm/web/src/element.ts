@@ -16,7 +16,7 @@ const ALLOWED = new Set([
   "colspan", "scope", "datetime", "dir", "checked", "multiple", "accept", "autocomplete", "spellcheck", "selected",
   "min", "max", "href", "download", "lang", "viewBox", "d", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "rx", "cx", "cy", "r",
   "transform", "preserveAspectRatio", "focusable", "points", "text-anchor", "marker-end", "orient", "refX", "refY",
-  "markerWidth", "markerHeight", "inputmode", "maxlength", "open",
+  "markerWidth", "markerHeight", "inputmode", "maxlength", "start",
 ]);
 
 function dress(element: Element, attributes: Attributes | null): void {

@@ -1,11 +1,17 @@
 // What stands around a view: the head with the files, the views, and the page when nothing is open.
 
-import { NAMES, VIEWS, type App, type Phase } from "./app";
+import { address, NAMES, type App, type Phase } from "./app";
 import { bdi, button, h, put } from "./element";
 import { icon, toneIcon } from "./icons";
+import { help } from "./keyboard";
 import { inUtc, setUtc } from "./moment";
 import { close, open, pick, sample } from "./open";
+import { diff } from "./views/diff";
+import { history } from "./views/history";
 import { overview } from "./views/overview";
+import { pipelines } from "./views/pipelines";
+import { raw } from "./views/raw";
+import { upgrade } from "./views/upgrade";
 import { workspaces } from "./views/workspaces";
 
 export function draw(app: App, place: Element): void {
@@ -70,7 +76,7 @@ function head(app: App): HTMLElement {
   app.states.forEach((state, at) => {
     const link = h(
       "a",
-      { href: address(app, { state: at === 0 ? null : String(at) }), class: `state tone-${state.sentence.tone}`, "aria-current": at === app.at ? "true" : undefined },
+      { href: address({ state: at === 0 ? null : String(at) }), class: `state tone-${state.sentence.tone}`, "aria-current": at === app.at ? "true" : undefined },
       toneIcon(state.sentence.tone),
       bdi(state.title),
       h("span", { class: "aside" }, `, ${state.verdict}`),
@@ -89,40 +95,27 @@ function head(app: App): HTMLElement {
       button("Close", () => close(app), { class: "quiet small" }),
       clock(app),
       theme(),
+      button("Keys", help, { class: "quiet small", "aria-haspopup": "dialog" }),
     ),
   );
 }
 
-/** Returns the address with other values. */
-export function address(app: App, values: Record<string, string | null>): string {
-  const next = new URLSearchParams(location.hash.slice(1));
-  for (const [name, value] of Object.entries(values)) {
-    if (value === null) next.delete(name);
-    else next.set(name, value);
-  }
-  void app;
-  return `#${next.toString()}`;
-}
-
 function views(app: App): HTMLElement {
   const list = h("ul");
-  const counts: Partial<Record<string, number>> = {
-    workspaces: app.state?.counts.workspaces ?? 0,
+  const counts = app.state?.counts;
+  const told: Partial<Record<string, number>> = {
+    workspaces: counts?.workspaces ?? 0,
+    pipelines: (counts?.saved_pipelines ?? 0) + (counts?.live_pipelines ?? 0),
   };
-  for (const view of VIEWS) {
-    const count = counts[view];
-    list.append(
-      h(
-        "li",
-        null,
-        h(
-          "a",
-          { href: address(app, { view: view === "overview" ? null : view }), "aria-current": view === app.view ? "page" : undefined },
-          NAMES[view],
-          count === undefined ? null : h("span", { class: "count" }, String(count)),
-        ),
-      ),
+  for (const view of app.views()) {
+    const count = told[view];
+    const link = h(
+      "a",
+      { href: address({ view: view === "overview" ? null : view, ws: null }), "aria-current": view === app.view ? "page" : undefined },
+      NAMES[view],
+      count === undefined ? null : h("span", { class: "count" }, count.toLocaleString("en")),
     );
+    list.append(h("li", null, link));
   }
   return h("nav", { "aria-label": "Views" }, list);
 }
@@ -143,9 +136,9 @@ function note(app: App): HTMLElement | null {
 function shown(app: App): HTMLElement[] {
   const state = app.state;
   if (state === null) return alone(app, { at: "empty" });
-  const view = { overview, workspaces }[app.view](app, state);
+  const view = { overview, workspaces, pipelines, history, upgrade, diff, raw }[app.view](app, state);
   const partial =
-    app.view !== "overview" && state.readable && state.counts.held > 0
+    (app.view === "workspaces" || app.view === "history") && state.readable && state.counts.held > 0
       ? h("p", { class: "note warn" }, `${state.counts.held} of the entities in this file have errors. They are not shown here; the overview names them.`)
       : null;
   return [

@@ -29,7 +29,7 @@ export interface FileFacts {
   name: string;
   size: string;
   exact: string;
-  journal: boolean;
+  kind: string;
 }
 
 export interface Fact {
@@ -94,18 +94,139 @@ export interface WorkspaceTable {
 
 export type Column = "file" | "label" | "created" | "memory" | "processor" | "running" | "ttl";
 
-export type Question =
-  | { ask: "report"; state: number }
-  | { ask: "digest"; file: number }
-  | {
-      ask: "workspaces";
-      state: number;
-      sort: Column;
-      descending: boolean;
-      filter: string;
-      from: number;
-      count: number;
-    };
+export interface Word {
+  name: string;
+  text: string;
+}
+
+export interface WorkspaceDetail {
+  row: WorkspaceRow;
+  pointer: string;
+  words: Word[];
+  commands: { id: string; label: string; typed: string; running: boolean; words: Word[] }[];
+  pipelines: { kind: string; label: string; at: number }[];
+  secrets: boolean;
+}
+
+export interface Pipeline {
+  kind: "saved" | "live";
+  label: string;
+  id: string;
+  workspace: string;
+  running: boolean;
+  held: boolean;
+  drawn: boolean;
+  width: number;
+  height: number;
+  node_height: number;
+  words: Word[];
+  nodes: { x: number; y: number; width: number; label: string; whole: string; typed: string; words: Word[]; missing: boolean }[];
+  edges: { from: string; to: string; path: string; x: number; y: number; back: boolean; marks: string; media: string }[];
+}
+
+export interface Field {
+  pointer: string;
+  old: string | null;
+  new: string | null;
+}
+
+export interface Upgrade {
+  from: number;
+  to: number;
+  whole: boolean;
+  steps: { to: number; brought: string; notes: { pointer: string; message: string }[]; more: number }[];
+  entities: { kind: string; label: string; pointer: string }[];
+}
+
+export interface BeforeAndAfter {
+  fields: Field[];
+  before: string;
+  after: string;
+}
+
+export interface Named {
+  kind: string;
+  id: string;
+  label: string;
+}
+
+export interface Difference {
+  added: Named[];
+  removed: Named[];
+  changed: (Named & { fields: Field[] })[];
+  recreated: Named[];
+  head: Field[];
+  added_count: number;
+  removed_count: number;
+  changed_count: number;
+  unchanged: number;
+  kin: boolean;
+}
+
+export type Metric = "memory" | "processor" | "running";
+
+export interface Lane {
+  id: string;
+  label: string;
+  line: string;
+  area: string;
+  limit_y: number | null;
+  limit: string | null;
+  top: string;
+  points: number;
+  restarts: number[];
+  pauses: { x: number; end: number; text: string }[];
+}
+
+export interface Past {
+  first_ms: number;
+  last_ms: number;
+  from_ms: number;
+  to_ms: number;
+  span: string;
+  total: number;
+  untimed: number;
+  lanes: Lane[];
+  changes: { x: number; at_ms: number; text: string }[];
+}
+
+export interface Lines {
+  total: number;
+  lines: { offset: number; text: string; cut: number }[];
+}
+
+/** A question to the module; what its kind does not need is left out. */
+export interface Question {
+  ask:
+    | "report"
+    | "digest"
+    | "workspaces"
+    | "workspace"
+    | "pipelines"
+    | "lines"
+    | "locate"
+    | "history"
+    | "sample"
+    | "diff"
+    | "upgrade"
+    | "before_and_after"
+    | "upgraded"
+    | "redacted"
+    | "csv";
+  state?: number;
+  other?: number;
+  file?: number;
+  sort?: Column;
+  descending?: boolean;
+  filter?: string;
+  from?: number;
+  count?: number;
+  from_ms?: number;
+  to_ms?: number;
+  metric?: Metric;
+  show?: boolean;
+  whole?: boolean;
+}
 
 /** What the page sends to the worker. */
 export type Order =

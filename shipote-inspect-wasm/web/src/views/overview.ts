@@ -1,6 +1,6 @@
 // The verdict, what is known, and every problem with its place.
 
-import { plural, type App } from "../app";
+import { address, plural, type App } from "../app";
 import { bdi, button, h, prose, put } from "../element";
 import { severityIcon, toneIcon } from "../icons";
 import { copyButton, save } from "../leave";
@@ -38,7 +38,7 @@ function facts(app: App, state: State): HTMLElement {
   const add = (name: string, value: HTMLElement | string, wide = false) =>
     list.append(h("div", { class: wide ? "wide" : undefined }, h("dt", null, name), h("dd", null, value)));
   for (const file of state.files) {
-    add(file.journal ? "Journal" : "File", h("span", { title: file.exact }, bdi(file.name), ` · ${file.size}`));
+    add(file.kind, h("span", { title: file.exact }, bdi(file.name), ` · ${file.size}`));
   }
   for (const fact of state.facts) {
     if (fact.value === undefined) add(fact.name, momentElement(fact.at_ms));
@@ -65,7 +65,14 @@ function problems(app: App, state: State): HTMLElement {
     },
     { class: "quiet small", title: "What `shipote state verify --output json` prints, to the byte" },
   );
-  section.append(h("header", null, h("h2", { id: "problems" }, all === 0 ? "No problems" : plural(all, "problem")), report));
+  const redacted =
+    state.readable &&
+    button(
+      "Redacted copy",
+      () => void app.engine?.text({ ask: "redacted", state: app.at }).then((text) => save("redacted.json", text, "application/json")),
+      { class: "quiet small", title: "The state to give away: environment values, arguments, scripts, paths and host names are replaced by tokens; labels and ids stay" },
+    );
+  section.append(h("header", null, h("h2", { id: "problems" }, all === 0 ? "No problems" : plural(all, "problem")), h("span", { class: "push" }, redacted, report)));
   if (all === 0) return section;
   const present = ORDER.filter((severity) => state.tally[severity] > 0);
   const shown = new Set<Severity>(present);
@@ -140,7 +147,7 @@ function item(state: State, problem: Problem): HTMLElement {
       h(
         "p",
         { class: "place mono" },
-        h("span", null, where),
+        problem.at === null ? h("span", null, where) : h("a", { href: address({ view: "raw", file: String(problem.at), at: `@${place.offset}` }) }, where),
         place.pointer === "" ? null : h("span", null, bdi(place.pointer)),
         h("span", null, problem.code),
         ...problem.related.map((related) => h("span", null, `see also line ${related.line}, `, bdi(related.pointer))),

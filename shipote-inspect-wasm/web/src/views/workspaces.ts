@@ -1,9 +1,11 @@
 // The table of workspaces, with small curves of what each has cost.
 
-import { plural, type App } from "../app";
+import { address, plural, type App } from "../app";
 import { bdi, button, h, put, s } from "../element";
 import type { Column, Measured, State, WorkspaceRow, WorkspaceTable } from "../model";
+import { save } from "../leave";
 import { momentElement } from "../moment";
+import { detail } from "./detail";
 
 const PAGE = 200;
 
@@ -24,6 +26,8 @@ interface Wanted {
 }
 
 export function workspaces(app: App, state: State): HTMLElement {
+  const one = app.get("ws");
+  if (one !== null) return detail(app, one);
   const wanted: Wanted = { sort: "file", descending: false, filter: "", count: PAGE };
   const section = h("section", { class: "workspaces", "aria-labelledby": "workspaces" });
   if (!state.readable) {
@@ -92,7 +96,13 @@ export function workspaces(app: App, state: State): HTMLElement {
     void draw();
   });
   section.append(
-    h("header", null, h("h1", { id: "workspaces", class: "title" }, "Workspaces"), told, filter),
+    h(
+      "header",
+      null,
+      h("h1", { id: "workspaces", class: "title" }, "Workspaces"),
+      told,
+      h("span", { class: "push" }, button("Table as CSV", () => void app.engine?.text({ ask: "csv", state: app.at }).then((text) => save("workspaces.csv", text, "text/csv")), { class: "quiet small" }), filter),
+    ),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of workspaces" }, table),
     foot,
   );
@@ -107,7 +117,7 @@ function line(row: WorkspaceRow): HTMLElement {
     h(
       "th",
       { scope: "row" },
-      h("span", { class: "label" }, bdi(row.label)),
+      h("a", { class: "label", href: address({ ws: row.id }) }, bdi(row.label)),
       h("span", { class: "mono id" }, row.id),
     ),
     h("td", null, curve(row.memory, "memory")),

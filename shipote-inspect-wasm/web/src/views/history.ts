@@ -1,0 +1,180 @@
+// What workspaces have cost over time: a lane for each, on one axis with the changes.
+
+import { plural, type App } from "../app";
+import { bdi, button, h, put, s } from "../element";
+import type { Lane, Metric, Past, State } from "../model";
+import { moment } from "../moment";
+import { sorry } from "./words";
+
+const METRICS: [Metric, string][] = [
+  ["memory", "Memory"],
+  ["processor", "Processor"],
+  ["running", "Commands"],
+];
+
+export function history(app: App, _state: State): HTMLElement {
+  const place = h("div", { class: "past" });
+  const axis = h("div", { class: "axis" });
+  const told = h("p", { class: "told", role: "status" });
+  let metric: Metric = "memory";
+  let range = { from_ms: 0, to_ms: 0 };
+  let past: Past | null = null;
+  let count = 50;
+  const zoom = (from: number, to: number) => {
+    if (past === null || to - from < 2) return;
+    range = { from_ms: Math.max(past.first_ms, Math.round(from)), to_ms: Math.min(past.last_ms, Math.round(to)) };
+    void draw();
+  };
+  const scale = (factor: number, shift = 0) => {
+    if (past === null) return;
+    const length = (past.to_ms - past.from_ms) * factor;
+    const middle = (past.from_ms + past.to_ms) / 2 + shift * (past.to_ms - past.from_ms);
+    zoom(middle - length / 2, middle + length / 2);
+  };
+  const draw = () =>
+    app.engine?.ask<Past>({ ask: "history", metric, count, ...range }).then(
+      (answer) => {
+        past = answer;
+        told.textContent = `${plural(answer.total, "workspace")}, ${answer.span}`;
+        put(
+          place,
+          answer.total === 0 ? h("p", { class: "nothing" }, "No sample in this state has a time: versions below 5 did not keep it. The table of workspaces draws them in their order.") : null,
+          answer.changes.length === 0 ? null : changes(answer),
+          ...answer.lanes.map((lane) => lane_(app, lane, answer, zoom)),
+          answer.total > answer.lanes.length &&
+            button(`Show ${Math.min(50, answer.total - answer.lanes.length)} more`, () => {
+              count += 50;
+              void draw();
+            }),
+          answer.untimed > 0 && answer.total > 0 ? h("p", { class: "none" }, `${plural(answer.untimed, "workspace")} more with samples that have no time.`) : null,
+        );
+        put(axis, h("span", null, moment(answer.from_ms)), h("span", null, moment((answer.from_ms + answer.to_ms) / 2)), h("span", null, moment(answer.to_ms)));
+      },
+      (error: unknown) => put(place, sorry(error)),
+    );
+  const chosen = h("div", { class: "chips", role: "group", "aria-label": "What is drawn" });
+  for (const [value, name] of METRICS) {
+    const chip = button(
+      name,
+      () => {
+        metric = value;
+        for (const each of chosen.children) each.setAttribute("aria-pressed", String(each === chip));
+        void draw();
+      },
+      { class: "chip", "aria-pressed": String(value === metric) },
+    );
+    chosen.append(chip);
+  }
+  const tools = h(
+    "div",
+    { class: "chips", role: "group", "aria-label": "Stretch of time" },
+    button("Earlier", () => scale(1, -0.5), { class: "chip" }),
+    button("Later", () => scale(1, 0.5), { class: "chip" }),
+    button("Closer", () => scale(0.5), { class: "chip" }),
+    button("Farther", () => scale(2), { class: "chip" }),
+    button("All", () => {
+      range = { from_ms: 0, to_ms: 0 };
+      void draw();
+    }, { class: "chip" }),
+  );
+  void draw();
+  return h(
+    "section",
+    { class: "history", "aria-labelledby": "history" },
+    h("header", null, h("h1", { id: "history", class: "title" }, "History"), told, h("div", { class: "push tools" }, chosen, tools)),
+    place,
+    axis,
+    h("p", { class: "none legend" }, "A shaded stretch is a pause without samples; an upright line is a restart. Drag over a lane to look closer; with the keyboard, arrow keys walk its samples."),
+  );
+}
+
+function changes(past: Past): HTMLElement {
+  const svg = s("svg", { viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const change of past.changes) svg.append(s("line", { class: "change-mark", x1: change.x, x2: change.x, y1: 3, y2: 17 }));
+  const list = h("ol");
+  for (const change of past.changes) list.append(h("li", null, h("span", { class: "none" }, `${moment(change.at_ms)} `), bdi(change.text)));
+  return h(
+    "div",
+    { class: "lane changes" },
+    h("div", { class: "lane-name" }, h("span", { class: "label" }, "Changes"), h("span", { class: "under" }, String(past.changes.length))),
+    h("div", { class: "lane-body" }, svg, h("details", null, h("summary", null, "As a list"), list)),
+  );
+}
+
+function lane_(app: App, lane: Lane, past: Past, zoom: (from: number, to: number) => void): HTMLElement {
+  const words = `${lane.label}: ${plural(lane.points, "sample")}, at most ${lane.top}${lane.limit === null ? "" : `, limit ${lane.limit}`}, ${plural(lane.restarts.length, "restart")}, ${plural(lane.pauses.length, "pause")}`;
+  const svg = s(
+    "svg",
+    { class: "course", viewBox: "0 0 1000 64", preserveAspectRatio: "none", "aria-hidden": "true" },
+    ...lane.pauses.map((pause) => s("rect", { class: "pause", x: pause.x, y: 0, width: Math.max(1, pause.end - pause.x), height: 64 })),
+    s("path", { class: "area", d: lane.area }),
+    lane.limit_y === null ? null : s("line", { class: "limit", x1: 0, x2: 1000, y1: lane.limit_y, y2: lane.limit_y }),
+    s("path", { class: "line", d: lane.line }),
+    ...lane.restarts.map((x) => s("line", { class: "restart", x1: x, x2: x, y1: 0, y2: 64 })),
+  );
+  const cursor = h("div", { class: "cursor", hidden: true });
+  const brush = h("div", { class: "brush", hidden: true });
+  const value = h("p", { class: "value-at" }, "");
+  const body = h("div", { class: "lane-body", tabindex: 0, role: "slider", "aria-label": words, "aria-valuemin": "0", "aria-valuemax": "1000", "aria-valuenow": "1000", "aria-valuetext": `at most ${lane.top}` }, svg, cursor, brush);
+  // The drawing keeps 2 units free at each side.
+  const moment_at = (x: number) => past.from_ms + ((x * 1000 - 2) / 996) * (past.to_ms - past.from_ms);
+  const share_of = (at: number) => ((at - past.from_ms) / (past.to_ms - past.from_ms)) * 0.996 + 0.002;
+  let asked = 0;
+  const look = (share: number, steps = false) => {
+    const turn = ++asked;
+    const at = Math.max(1, Math.round(moment_at(Math.min(1, Math.max(0, share)))));
+    void app.engine?.ask<{ at_ms: number; text: string }>({ ask: "sample", filter: lane.id, from_ms: at }).then((sample) => {
+      if (turn !== asked) return;
+      const x = Math.min(1, Math.max(0, share_of(sample.at_ms)));
+      cursor.hidden = false;
+      cursor.style.left = `${x * 100}%`;
+      value.textContent = `${moment(sample.at_ms)} · ${sample.text}`;
+      body.setAttribute("aria-valuenow", String(Math.round(x * 1000)));
+      body.setAttribute("aria-valuetext", value.textContent);
+      if (steps) here = x;
+    }, () => {});
+  };
+  let here = 1;
+  let from: number | null = null;
+  const share = (event: PointerEvent) => {
+    const box = body.getBoundingClientRect();
+    return (event.clientX - box.left) / box.width;
+  };
+  body.addEventListener("pointerdown", (event) => {
+    from = share(event);
+    body.setPointerCapture(event.pointerId);
+  });
+  body.addEventListener("pointermove", (event) => {
+    const x = share(event);
+    look(x);
+    if (from === null) return;
+    brush.hidden = Math.abs(x - from) < 0.01;
+    brush.style.left = `${Math.min(x, from) * 100}%`;
+    brush.style.width = `${Math.abs(x - from) * 100}%`;
+  });
+  body.addEventListener("pointerup", (event) => {
+    const x = share(event);
+    if (from !== null && Math.abs(x - from) >= 0.01) zoom(moment_at(Math.min(x, from)), moment_at(Math.max(x, from)));
+    from = null;
+    brush.hidden = true;
+  });
+  body.addEventListener("pointerleave", () => {
+    asked += 1;
+    cursor.hidden = true;
+    value.textContent = "";
+  });
+  body.addEventListener("keydown", (event) => {
+    const steps: Record<string, number> = { ArrowLeft: -0.01, ArrowRight: 0.01, PageUp: -0.1, PageDown: 0.1, Home: -1, End: 1 };
+    const step = steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    here = Math.min(1, Math.max(0, here + step));
+    look(here);
+  });
+  return h(
+    "div",
+    { class: "lane" },
+    h("div", { class: "lane-name" }, h("span", { class: "label" }, bdi(lane.label)), h("span", { class: "under" }, `at most ${lane.top}`), lane.limit === null ? null : h("span", { class: "under" }, `limit ${lane.limit}`)),
+    h("div", { class: "lane-side" }, body, value),
+  );
+}

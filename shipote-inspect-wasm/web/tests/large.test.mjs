@@ -1,0 +1,146 @@
+// Large files: the page stays awake, tells how far it is, can be stopped, and says when something is too large.
+
+import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { FIXTURES, launch, PAGE, phase, pick, visit } from "./browser.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+const scratch = mkdtempSync(join(tmpdir(), "shipote-page-"));
+before(async () => {
+  browser = await launch();
+});
+after(async () => {
+  await browser.close();
+  rmSync(scratch, { recursive: true });
+});
+
+/** Writes a state of 92 MB: 200 workspaces with 2,600 samples each. */
+function large() {
+  const path = join(scratch, "large.json");
+  const out = openSync(path, "w");
+  writeSync(out, '{"version":5,"timestamp_ms":1760000000000,"workspaces":[');
+  const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  for (let at = 0; at < 200; at++) {
+    const samples = [];
+    for (let turn = 0; turn < 2600; turn++) {
+      samples.push(
+        `{"commands_alive":${turn % 5},"commands_total":5,"rss_bytes":${1e6 + turn * 977},"rss_peak_bytes":${2e6 + turn * 977},"cpu_usec":${turn * 5000},"cpu_percent":${(turn % 997) / 10},"cpu_cores":8,"uptime_ms":${turn * 1000},"at_ms":${1760000000000 + turn * 1000}}`,
+      );
+    }
+    const id = `01J9Z3NDEKTSV4RRFFQ69G5${digits[at >> 5]}${digits[at & 31]}V`;
+    writeSync(out, `${at > 0 ? "," : ""}\n{"id":"${id}","spec":{"label":"w${at}"},"stats_history":[${samples.join(",")}]}`);
+  }
+  writeSync(out, "]}\n");
+  closeSync(out);
+  return path;
+}
+
+/** The page with other limits: they are attributes of the document, which no hash covers. @param {number} large @param {number} largest */
+function limited(large, largest) {
+  const path = join(scratch, "limited.html");
+  const html = readFileSync(PAGE, "utf8");
+  writeFileSync(path, html.replace(/data-large="\d+" data-largest="\d+"/, `data-large="${large}" data-largest="${largest}"`));
+  return pathToFileURL(path).href;
+}
+
+test("a file of 92 MB never holds the page up for 200 ms", async () => {
+  const path = large();
+  assert.ok(statSync(path).size > 88_000_000);
+  const { page, calm } = await visit(browser);
+  await page.evaluate(() => {
+    const seen = /** @type {any} */ (globalThis);
+    seen.gap = 0;
+    seen.phases = new Set();
+    let last = performance.now();
+    const frame = (/** @type {number} */ now) => {
+      seen.gap = Math.max(seen.gap, now - last);
+      last = now;
+      const doing = document.getElementById("doing")?.textContent;
+      if (doing) seen.phases.add(doing);
+      if (document.querySelector("progress[value]") !== null) seen.phases.add("progress");
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  await pick(page, path);
+  await phase(page, "shown");
+  const { gap, phases } = await page.evaluate(() => {
+    const { gap, phases } = /** @type {any} */ (globalThis);
+    return { gap, phases: [...phases] };
+  });
+  assert.ok(gap < 200, `${gap} ms`);
+  assert.deepEqual(phases.sort(), ["Judging…", "Reading…", "progress"]);
+  assert.equal(await page.locator("#headline").textContent(), "A valid state.");
+  await page.keyboard.press("2");
+  await page.locator("tbody tr").nth(199).waitFor();
+  await page.keyboard.press("3");
+  await page.getByRole("slider").first().waitFor({ timeout: 60_000 });
+  calm();
+});
+
+test("a reading that is cancelled keeps nothing, and what was open before", async () => {
+  const path = join(scratch, "large.json");
+  const { page, calm } = await visit(browser);
+  const cancelled = async (/** @type {string} */ name) => {
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name }).click()]);
+    await chooser.setFiles(path);
+    await phase(page, "loading");
+    await page.getByRole("button", { name: "Cancel" }).click();
+  };
+  await cancelled("Open files…");
+  await page.getByText("Cancelled. Nothing was kept.").waitFor();
+  await phase(page, "empty");
+  await pick(page, join(FIXTURES, "v5-full.json"));
+  await cancelled("Add files…");
+  await phase(page, "shown");
+  assert.equal(await page.locator(".states li").count(), 1);
+  assert.equal(await page.locator("#headline").textContent(), "A valid state.");
+  calm();
+});
+
+test("a large file is asked about, and too large a one is refused with the command that takes it", async () => {
+  const { page, calm } = await visit(browser, { address: limited(1_000, 50_000) });
+  await pick(page, join(FIXTURES, "v5-full.json"));
+  assert.equal(await page.locator("h1").innerText(), "A large file.");
+  await page.getByRole("button", { name: "Rather not" }).click();
+  await phase(page, "empty");
+  await pick(page, join(FIXTURES, "v5-full.json"));
+  await page.getByRole("button", { name: "Open it" }).click();
+  await phase(page, "shown");
+  await pick(page, { name: "huge.json", mimeType: "", buffer: Buffer.alloc(60_000, " ") });
+  assert.equal(await page.locator("h1").innerText(), "Too large for a browser.");
+  assert.match(await page.locator("main").innerText(), /shipote state verify FILE/);
+  await page.getByRole("button", { name: "Back" }).click();
+  await phase(page, "shown");
+  calm();
+});
+
+test("a browser without WebAssembly or workers is told what to do instead", async () => {
+  for (const missing of ["WebAssembly", "Worker"]) {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    if (missing === "Worker") await page.addInitScript(() => Reflect.deleteProperty(globalThis, "Worker"));
+    const address = pathToFileURL(PAGE).href;
+    if (missing === "WebAssembly") {
+      const path = join(scratch, "without.html");
+      // Without this word of the policy, no module is compiled.
+      writeFileSync(path, readFileSync(PAGE, "utf8").replace(" 'wasm-unsafe-eval'", ""));
+      await page.goto(pathToFileURL(path).href);
+    } else {
+      await page.goto(address);
+    }
+    await page.getByText("This browser does not run the page.").waitFor();
+    assert.match(await page.locator("main").innerText(), /shipote state verify FILE/);
+    await context.close();
+  }
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(pathToFileURL(PAGE).href);
+  assert.match(await page.locator("main").innerText(), /shipote state verify FILE/);
+  await context.close();
+});

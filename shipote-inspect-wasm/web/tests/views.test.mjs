@@ -1,0 +1,215 @@
+// What each view shows, and that it can be reached without a mouse.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { accessible, FIXTURES, launch, only, phase, pick, PROGRAM, saved, visit } from "./browser.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+const samples = join(import.meta.dirname, "../samples");
+
+/** @param {import("playwright-core").Page} page @param {string} name */
+const go = async (page, name) => {
+  await page.getByRole("navigation").getByRole("link", { name }).click();
+  await page.waitForFunction((name) => document.querySelector("nav a[aria-current]")?.textContent?.startsWith(name), name);
+};
+
+/** The schema of the newest version, as the project publishes it. */
+function schema() {
+  const text = readFileSync(join(import.meta.dirname, "../../../docs/schema/state.v5.schema.json"), "utf8");
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  return ajv.compile(JSON.parse(text));
+}
+
+test("a state is upgraded as the program upgrades it", async () => {
+  const { page, calm } = await visit(browser);
+  const valid = schema();
+  for (const version of [1, 2, 3, 4]) {
+    const file = join(FIXTURES, `v${version}-full.json`);
+    await only(page, file);
+    await go(page, "Upgrade");
+    assert.equal(await page.locator(".steps > li").count(), 5 - version);
+    await page.locator(".fields li, .entity .nothing").first().waitFor();
+    const { name, text } = await saved(page, "Download upgraded state");
+    assert.equal(name, "state.json");
+    const native = spawnSync(PROGRAM, ["state", "upgrade", file], { encoding: "utf8" });
+    assert.equal(text, native.stdout, `version ${version}: ${native.stderr}`);
+    assert.ok(valid(JSON.parse(text)), JSON.stringify(valid.errors));
+  }
+  calm();
+});
+
+test("a redacted copy is valid, and a table comes without formulas", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(FIXTURES, "v5-full.json"));
+  const { text } = await saved(page, "Redacted copy");
+  assert.doesNotMatch(text, /\/srv|C\.UTF-8|\/bin\/echo/);
+  assert.ok(schema()(JSON.parse(text)));
+  await go(page, "Workspaces");
+  const table = await saved(page, "Table as CSV");
+  assert.match(table.text, /^label,id,/);
+  assert.equal(table.text.trimEnd().split("\r\n").length, 3);
+  calm();
+});
+
+test("workspaces are sorted, filtered, and opened with the keyboard alone", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(samples, "good.json"));
+  await page.keyboard.press("2");
+  await page.locator("tbody tr").first().waitFor();
+  const labels = () => page.locator("tbody a.label").allInnerTexts();
+  assert.deepEqual(await labels(), ["access-log", "build-cage", "sensors"]);
+  await page.getByRole("button", { name: "Memory" }).press("Enter");
+  await page.locator('th[aria-sort="descending"]').waitFor();
+  assert.deepEqual(await labels(), ["build-cage", "access-log", "sensors"]);
+  await page.locator("body").press("/");
+  await page.keyboard.type("LOOPback");
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+  assert.deepEqual(await labels(), ["sensors"]);
+  await page.keyboard.press("Escape");
+  await page.locator("main").focus();
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "sensors" }).waitFor();
+  assert.match(await page.locator(".words-list").first().innerText(), /a loopback of its own/);
+  await page.keyboard.press("Escape");
+  await page.locator("table").waitFor();
+  calm();
+});
+
+test("environment values are covered until they are asked for", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(samples, "good.json"));
+  await go(page, "Workspaces");
+  await page.getByRole("link", { name: "access-log" }).click();
+  await page.getByText("LOG_TOKEN=••••••").waitFor();
+  assert.ok(!(await page.content()).includes("not-a-real-token</bdi>"));
+  await page.getByRole("button", { name: "Show environment values" }).click();
+  await page.getByText("LOG_TOKEN=not-a-real-token").waitFor();
+  await page.getByRole("button", { name: "Cover environment values" }).click();
+  await page.getByText("LOG_TOKEN=••••••").waitFor();
+  await go(page, "Text");
+  await page.getByText("which may be secrets").waitFor();
+  assert.equal(await page.locator(".lines").count(), 0);
+  await page.getByRole("button", { name: "Show the text" }).click();
+  await page.locator(".lines li").first().waitFor();
+  calm();
+});
+
+test("pipelines are drawn, and told as lists", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(samples, "broken.json"));
+  await go(page, "Pipelines");
+  await page.locator(".pipeline").first().waitFor();
+  assert.equal(await page.locator(".pipeline.held").count(), 2);
+  assert.equal(await page.locator(".dag .edge.back").count(), 1);
+  assert.equal(await page.locator(".dag .missing").count(), 1);
+  await page.locator("summary").first().click();
+  assert.match(await page.locator(".edge-list").first().innerText(), /top → sort · leads back: a circle/);
+  calm();
+});
+
+test("the past is walked with arrow keys, and looked at more closely", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(samples, "good.json"));
+  await go(page, "History");
+  const lane = page.getByRole("slider").first();
+  await lane.waitFor();
+  await lane.press("Home");
+  await page.waitForFunction(() => document.querySelector(".value-at")?.textContent?.includes("of memory"));
+  assert.match((await lane.getAttribute("aria-valuetext")) ?? "", /MiB of memory · peak .* of 2 commands/);
+  assert.equal(await page.locator(".restart").count(), 1);
+  const before = await page.locator(".axis").innerText();
+  await page.getByRole("button", { name: "Closer" }).click();
+  await page.waitForFunction((before) => document.querySelector(".axis")?.textContent !== before.replaceAll("\n", ""), before);
+  calm();
+});
+
+test("two states are compared field by field", async () => {
+  const { page, calm } = await visit(browser);
+  const text = readFileSync(join(samples, "good.json"), "utf8");
+  const later = text.replace('"memory_max":536870912', '"memory_max":1073741824').replace("not-a-real-token", "another");
+  await pick(page, [
+    { name: "before.json", mimeType: "", buffer: Buffer.from(text) },
+    { name: "after.json", mimeType: "", buffer: Buffer.from(later) },
+  ]);
+  await go(page, "Compare");
+  await page.getByText("1 changed, 6 unchanged").waitFor();
+  const fields = await page.locator(".fields").innerText();
+  assert.match(fields, /\/spec\/soma\/memory_max\s+was 536870912\s*→\s*is 1073741824|memory_max[\s\S]*536870912[\s\S]*1073741824/);
+  assert.doesNotMatch(fields, /not-a-real-token/);
+  calm();
+});
+
+test("the text is found by line, byte, pointer and problem", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(FIXTURES, "damaged-ids.json"));
+  await page.getByRole("link", { name: "damaged-ids.json:6:13" }).first().click();
+  await page.locator(".lines .here").waitFor();
+  const here = () => page.locator(".lines .here .line-number").innerText();
+  assert.equal(await here(), "6");
+  const find = async (/** @type {string} */ what, /** @type {string} */ line) => {
+    await page.locator("#go").fill(what);
+    await page.locator("#go").press("Enter");
+    await page.waitForFunction((line) => document.querySelector(".lines .here .line-number")?.textContent === line, line);
+  };
+  await find("3", "3");
+  await find("/workspaces/4/spec", "9");
+  await find("@0", "1");
+  await page.locator("#go").fill("/nowhere");
+  await page.locator("#go").press("Enter");
+  await page.getByText("nothing in this file has that pointer").waitFor();
+  await page.locator(".window").focus();
+  await page.keyboard.press("n");
+  await page.getByText(/^1 of 6: /).waitFor();
+  await page.keyboard.press("n");
+  await page.getByText(/^2 of 6: /).waitFor();
+  calm();
+});
+
+test("help opens, closes, and gives the focus back", async () => {
+  const { page, calm } = await visit(browser);
+  await only(page, join(samples, "good.json"));
+  await page.getByRole("button", { name: "Keys" }).focus();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await accessible(page, "help");
+  await page.getByLabel("Single keys do something").uncheck();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keys");
+  await page.keyboard.press("2");
+  assert.equal(await page.locator("nav a[aria-current]").innerText(), "Overview");
+  calm();
+});
+
+test("axe finds nothing in any view, in light and in dark", async () => {
+  for (const colorScheme of /** @type {("light" | "dark")[]} */ (["light", "dark"])) {
+    const { page, context, calm } = await visit(browser, { colorScheme });
+    await pick(page, [join(samples, "good.json"), join(samples, "broken.json"), join(FIXTURES, "v3-full.json")]);
+    await phase(page, "shown");
+    for (const state of [0, 1, 2]) {
+      await page.locator(".state").nth(state).click();
+      await page.waitForFunction((state) => document.querySelectorAll(".state")[state]?.hasAttribute("aria-current"), state);
+      for (const name of await page.locator("nav a").allInnerTexts()) {
+        await go(page, name.replace(/\s*[\d,]+$/, ""));
+        await page.waitForTimeout(120);
+        await accessible(page, `${name}, state ${state}, ${colorScheme}`);
+      }
+    }
+    await page.evaluate(() => (location.hash = "#view=workspaces&ws=01M2G47T007BW7GCTMY5VVRH10"));
+    await page.getByRole("heading", { name: "access-log" }).waitFor();
+    await accessible(page, `a workspace, ${colorScheme}`);
+    calm();
+    await context.close();
+  }
+});
