@@ -2,13 +2,6 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Returns what `shipote state verify --output json` says of a file, with its SHA-256.
-#[wasm_bindgen]
-#[must_use]
-pub fn verify(bytes: &[u8], file_name: &str) -> String {
-    crate::verify(bytes, file_name)
-}
-
 /// Files that are looked at.
 #[wasm_bindgen]
 #[derive(Debug, Default)]

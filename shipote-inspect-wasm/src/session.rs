@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use shipote_card::WorkspaceId;
 use shipote_snapshot::{Input, Point, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
 
 use crate::overview::overview;
@@ -33,7 +34,7 @@ pub(crate) struct State {
     pub(crate) report: Report,
     pub(crate) snapshot: Option<ShipoteSnapshot>,
     pub(crate) notes: Vec<UpgradeNote>,
-    /// Samples that stand beside it, in the order of their times.
+    /// Samples that stand beside it, in the order of their workspaces and of their times.
     pub(crate) points: Vec<Point>,
 }
 
@@ -115,9 +116,16 @@ fn base_seq(journal: &[u8]) -> u64 {
     }
 }
 
-/// Puts samples in the order of their times.
+/// Puts samples in the order of their workspaces, and those of each in the order of their times.
 pub(crate) fn in_order(points: &mut [Point]) {
-    points.sort_by_key(|point| point.at_ms);
+    points.sort_by_key(|point| (point.workspace, point.at_ms));
+}
+
+/// Returns the samples of one workspace, of some that are in order.
+pub(crate) fn points_of(points: &[Point], workspace: WorkspaceId) -> &[Point] {
+    let from = points.partition_point(|point| point.workspace < workspace);
+    let to = points.partition_point(|point| point.workspace <= workspace);
+    &points[from..to]
 }
 
 impl State {

@@ -9,7 +9,7 @@ use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve, usual_step};
 use crate::compare::kind;
 use crate::overview::LAST_MOMENT;
 use crate::question::{Metric, Question};
-use crate::session::{File, Session, in_order};
+use crate::session::{File, Session, in_order, points_of};
 use crate::tell::{Object, error};
 use crate::visible::visible;
 use crate::wording::{bytes, percent, span};
@@ -26,12 +26,15 @@ struct Lane<'a> {
     points: Vec<Point>,
 }
 
-/// Returns all lanes, in the order of their ids. Where files overlap, a moment counts once; the last file has the last word
-/// on what is declared.
-fn lanes(session: &Session) -> Vec<Lane<'_>> {
+/// Returns all lanes, in the order of their ids, or the one that is wanted. Where files overlap, a moment counts once; the
+/// last file has the last word on what is declared.
+fn lanes<'a>(session: &'a Session, wanted: Option<&str>) -> Vec<Lane<'a>> {
     let mut lanes: Vec<Lane<'_>> = Vec::new();
     for state in &session.states {
         for entry in state.snapshot.iter().flat_map(|snapshot| &snapshot.workspaces) {
+            if wanted.is_some_and(|wanted| entry.id.to_string() != wanted) {
+                continue;
+            }
             let at = lanes.partition_point(|lane| lane.entry.id < entry.id);
             if lanes.get(at).is_none_or(|lane| lane.entry.id != entry.id) {
                 lanes.insert(at, Lane { entry, points: Vec::new() });
@@ -40,13 +43,8 @@ fn lanes(session: &Session) -> Vec<Lane<'_>> {
             lane.entry = entry;
             let samples = entry.stats_history.iter();
             lane.points.extend(samples.filter_map(|sample| Point::single(entry.id, *sample)));
-        }
-    }
-    // Samples beside several states are the same ones.
-    for point in session.states.iter().flat_map(|state| &state.points) {
-        let at = lanes.partition_point(|lane| lane.entry.id < point.workspace);
-        if let Some(lane) = lanes.get_mut(at).filter(|lane| lane.entry.id == point.workspace) {
-            lane.points.push(*point);
+            // Samples beside several states are the same ones, and are sorted out below.
+            lane.points.extend_from_slice(points_of(&state.points, entry.id));
         }
     }
     for lane in &mut lanes {
@@ -58,7 +56,7 @@ fn lanes(session: &Session) -> Vec<Lane<'_>> {
 
 /// Returns the lanes that have any sample with a time, between two moments; 0 for all that there is.
 pub(crate) fn history(session: &Session, question: &Question) -> String {
-    let lanes = lanes(session);
+    let lanes = lanes(session, None);
     let drawn: Vec<&Lane<'_>> = lanes.iter().filter(|lane| !lane.points.is_empty()).collect();
     let first = drawn.iter().filter_map(|lane| lane.points.first()).map(Point::from_ms).min().unwrap_or(0);
     let last = drawn.iter().filter_map(|lane| lane.points.last()).map(|point| point.at_ms).max().unwrap_or(0);
@@ -220,10 +218,10 @@ fn changes(session: &Session, from: u64, to: u64) -> Vec<String> {
 
 /// Returns the exact values of the sample of the workspace `question.filter` that is nearest to `question.from_ms`.
 pub(crate) fn sample(session: &Session, question: &Question) -> String {
-    let lanes = lanes(session);
-    let lane = lanes.iter().find(|lane| lane.entry.id.to_string() == question.filter);
+    let lanes = lanes(session, Some(&question.filter));
     let at = question.from_ms;
-    let nearest = lane.and_then(|lane| lane.points.iter().min_by_key(|point| point.at_ms.abs_diff(at)));
+    let nearest =
+        lanes.first().and_then(|lane| lane.points.iter().min_by_key(|point| point.at_ms.abs_diff(at)));
     let Some(point) = nearest else { return error("there is no sample") };
     let stats = &point.stats;
     let mut words: Vec<String> = Vec::new();

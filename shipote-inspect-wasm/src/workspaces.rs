@@ -6,7 +6,7 @@ use shipote_snapshot::{Collection, PersistedStats, Point as Sampled, ShipoteSnap
 use crate::chart::{Point, Spark, spark};
 use crate::overview::LAST_MOMENT;
 use crate::question::Question;
-use crate::session::State;
+use crate::session::{State, points_of};
 use crate::tell::Object;
 use crate::visible::visible;
 use crate::wording;
@@ -130,7 +130,7 @@ fn left(entry: &WorkspaceEntry, now_ms: u64) -> Option<String> {
 /// Returns the samples of a workspace: those of the state, after those that stand beside it and are older.
 pub(crate) fn samples_of(entry: &WorkspaceEntry, points: &[Sampled]) -> Vec<PersistedStats> {
     let own = &entry.stats_history;
-    let beside = points.iter().filter(|point| point.workspace == entry.id);
+    let beside = points_of(points, entry.id).iter();
     let mut samples: Vec<PersistedStats> =
         beside.map(|point| PersistedStats { at_ms: Some(point.at_ms), ..point.stats }).collect();
     let last = samples.last().and_then(|sample| sample.at_ms);

@@ -20,6 +20,8 @@ export function draw(app: App, place: Element): void {
   if (phase.at === "loading" && place.querySelector(".loading") !== null) return advance(place, phase);
   put(place, ...(phase.at === "shown" ? shown(app) : alone(app, phase)));
   document.title = title(app);
+  // On a narrow window, the view that is shown may be one of those beyond its edge.
+  place.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function title(app: App): string {
@@ -95,7 +97,7 @@ function head(app: App): HTMLElement {
       button("Close", () => close(app), { class: "quiet small" }),
       clock(app),
       theme(),
-      button("Keys", help, { class: "quiet small", "aria-haspopup": "dialog" }),
+      button("Keys", help, { class: "quiet small keys-button", "aria-haspopup": "dialog" }),
     ),
   );
 }
