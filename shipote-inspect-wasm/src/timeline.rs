@@ -2,7 +2,7 @@
 //! the changes of the journals on the same axis.
 
 use shipote_snapshot::log::{Event, What};
-use shipote_snapshot::samples::{Begin, PERIOD_MS, Run, runs};
+use shipote_snapshot::samples::{Begin, Episode, PERIOD_MS, episodes};
 use shipote_snapshot::{Point, WorkspaceEntry, log};
 
 use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve, usual_step};
@@ -96,11 +96,13 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
         Metric::Processor => soma.cpu_max.map(|cpus| f64::from(cpus.milli) / 10.0),
         Metric::Running => None,
     };
-    let runs = joined(&lane.points);
-    let mut points: Vec<Drawn> = Vec::with_capacity(lane.points.len() + runs.len());
-    for run in &runs {
-        points.push((run.from_ms as f64, None));
-        points.extend(lane.points[run.points.clone()].iter().map(|point| (point.at_ms as f64, value(point))));
+    let episodes = joined(&lane.points);
+    let mut points: Vec<Drawn> = Vec::with_capacity(lane.points.len() + episodes.len());
+    for episode in &episodes {
+        points.push((episode.from_ms as f64, None));
+        points.extend(
+            lane.points[episode.points.clone()].iter().map(|point| (point.at_ms as f64, value(point))),
+        );
     }
     let inside = lane.points.iter().filter(|point| (from..=to).contains(&point.at_ms));
     let highest = inside.filter_map(value).fold(0.0, f64::max);
@@ -113,12 +115,12 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
     };
     let drawn = curve(&points, LANE, range);
     let x = |at: u64| Tenths::of(LANE.x(at as f64, range)).to_string();
-    let restarts: Vec<String> = runs
+    let restarts: Vec<String> = episodes
         .iter()
-        .filter(|run| run.begin == Begin::Restart && (from..=to).contains(&run.from_ms))
-        .map(|run| x(run.from_ms))
+        .filter(|episode| episode.begin == Begin::Restart && (from..=to).contains(&episode.from_ms))
+        .map(|episode| x(episode.from_ms))
         .collect();
-    let pauses: Vec<String> = runs
+    let pauses: Vec<String> = episodes
         .windows(2)
         .filter(|pair| {
             pair[1].from_ms > from && pair[0].to_ms < to && pair[1].from_ms > pair[0].to_ms + PERIOD_MS
@@ -154,20 +156,21 @@ fn lane_told(lane: &Lane<'_>, from: u64, to: u64, metric: Metric) -> String {
         .end()
 }
 
-/// Returns the runs of a lane. What was sampled more slowly than a daemon of today does has no pause after each sample.
-fn joined(points: &[Point]) -> Vec<Run> {
+/// Returns the episodes of a lane. What was sampled more slowly than a daemon of today does has no pause after each sample.
+fn joined(points: &[Point]) -> Vec<Episode> {
     let usual: Vec<Drawn> = points.iter().map(|point| (point.at_ms as f64, None)).collect();
     let bridge = usual_step(&usual) * 3.0;
-    let mut joined: Vec<Run> = Vec::new();
-    for run in runs(points) {
+    let mut joined: Vec<Episode> = Vec::new();
+    for episode in episodes(points) {
         match joined.last_mut() {
             Some(last)
-                if run.begin == Begin::Pause && (run.from_ms.saturating_sub(last.to_ms) as f64) < bridge =>
+                if episode.begin == Begin::Pause
+                    && (episode.from_ms.saturating_sub(last.to_ms) as f64) < bridge =>
             {
-                last.to_ms = run.to_ms;
-                last.points.end = run.points.end;
+                last.to_ms = episode.to_ms;
+                last.points.end = episode.points.end;
             }
-            _ => joined.push(run),
+            _ => joined.push(episode),
         }
     }
     joined

@@ -67,7 +67,7 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: &'static Kind,
     pub(crate) required: bool,
-    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
     pub(crate) doc: &'static str,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Own {
     /// Whether this JSON text is of that form.
     pub(crate) accepts: fn(&str) -> bool,
     /// Its JSON Schema.
-    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
     pub(crate) schema: &'static str,
 }
 
