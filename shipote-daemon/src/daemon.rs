@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shipote_runtime::host::starts::{self, Start};
@@ -55,7 +56,12 @@ pub fn main(place: &Place, options: &DaemonRun, out: &Output) -> ExitCode {
         Err(error) => Err(Failure::new(Code::Failed, format!("start: {error}"))),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(AtEnd::Exit) => ExitCode::SUCCESS,
+        Ok(AtEnd::StartAgain) => {
+            let failure = start_again();
+            out.failure(&failure);
+            ExitCode::from(failure.code.exit())
+        }
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(failure.code.exit())
@@ -75,7 +81,25 @@ fn start_log(options: &DaemonRun) {
     let _ = if options.log_json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }
 
-async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
+/// What is done when a daemon has ended.
+enum AtEnd {
+    Exit,
+    StartAgain,
+}
+
+/// Executes the program anew, with the same arguments: its process stays, and whoever supervises it sees no end. Returns
+/// why that failed.
+fn start_again() -> Failure {
+    use std::os::unix::process::CommandExt;
+    let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+    // A program that was replaced while it ran is called so by the kernel; its path names the new one.
+    let path = program.to_string_lossy();
+    let program = path.strip_suffix(" (deleted)").map_or_else(|| program.clone(), Into::into);
+    let error = std::process::Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    Failure::file("execute", &program, &error)
+}
+
+async fn run(place: &Place, options: &DaemonRun) -> Result<AtEnd, Failure> {
     let mut store = StateStore::open(&place.state_dir).map_err(|error| refused(error, &place.state_dir))?;
     if let Some(bytes) = options.fold_above {
         store.fold_above(bytes);
@@ -127,9 +151,11 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
         started_at_ms: now_ms(),
         background: options.background,
         is_held,
+        restarts: AtomicBool::new(false),
         clients: clients.clone(),
     };
-    let app = App { manager: manager.clone(), about: Arc::new(about), stop: stop.clone() };
+    let about = Arc::new(about);
+    let app = App { manager: manager.clone(), about: Arc::clone(&about), stop: stop.clone() };
     let server = tokio::spawn(serve(door, app, stopping.clone()));
 
     wait_for_end(options.background, &manager, &clients, stopping).await?;
@@ -145,7 +171,7 @@ async fn run(place: &Place, options: &DaemonRun) -> Result<(), Failure> {
     }
     drop(socket_file);
     tracing::info!("ended");
-    Ok(())
+    Ok(if about.restarts.load(Ordering::SeqCst) { AtEnd::StartAgain } else { AtEnd::Exit })
 }
 
 /// Tells whether a directory of a socket holds nothing but the socket; `/tmp` and the like stay visible.

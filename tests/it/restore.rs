@@ -365,3 +365,29 @@ fn a_warning_that_loses_nothing_fills_no_quarantine() {
     assert!(shipote.daemon_said().contains("unknown_workspace"), "{}", shipote.daemon_said());
     assert!(!shipote.state_dir().join("quarantine").exists());
 }
+
+#[test]
+fn a_daemon_that_is_asked_to_start_again_does_so_as_the_same_process() {
+    let shipote = served();
+    let (payload, mark) = (shipote.payload(), shipote.mark());
+    shipote
+        .up(&format!(
+            "[workspace]\nlabel = \"w\"\n[[commands]]\nlabel = \"c\"\nrun = [\"{payload}\", \"hang\", \"{mark}\"]\nrestart = \"always\"\n"
+        ))
+        .ok();
+    let (daemon, before) = (shipote.daemon_pid(), shipote.running("c"));
+    let told = shipote.json(&["daemon", "restart"]);
+    assert_eq!(told["pid"].as_i64(), daemon.map(i64::from));
+    until("the end of the first life", || (!before.is_alive()).then_some(()));
+    assert_ne!(shipote.running("c"), before);
+    assert_eq!(shipote.marked().len(), 1);
+}
+
+#[test]
+fn a_daemon_that_a_client_started_is_not_started_again() {
+    let shipote = shipote();
+    shipote.run(&["run", "-d", "--name", "w", "--", "sleep", "600"]).ok();
+    let refused = shipote.run(&["daemon", "restart"]).exits(5);
+    assert!(refused.stderr.contains("was started by a client"), "{refused}");
+    shipote.run(&["daemon", "stop"]).ok();
+}

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use shipote_card::Span;
 
-use super::Later;
-
 /// `shipote state`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -156,9 +154,14 @@ Examples:
 Examples:
   shipote daemon status || shipote daemon &")]
     Status,
-    /// Not in this release.
-    #[command(hide = true)]
-    Restart(Later),
+    /// End the daemon and start it again as the same process, with what was declared
+    #[command(after_help = "\
+What runs is stopped with its grace; services and supervised pipelines are
+started again. The program is executed anew, so that a newer one takes over.
+
+Examples:
+  shipote daemon restart")]
+    Restart,
 }
 
 /// `shipote daemon run`.

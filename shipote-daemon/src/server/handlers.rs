@@ -1,6 +1,7 @@
 //! One function per route: what is asked of the manager, and nothing else. All calls of the manager that answer at
 //! once are in this file.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use shipote_runtime::drive::verbs::{ExecRequest, ExecTarget, RunPipeline, UpRequ
 
 use super::App;
 use super::session::Attachable;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::wire::{
     API, ActedAnswer, ExecAnswer, ExecBody, ExecPlace, MeansAnswer, Opened, RemovedAnswer, RunBody,
     StatsAnswer, UpAnswer, UpBody, VersionAnswer, WaitAnswer,
@@ -303,8 +304,23 @@ pub(super) async fn state(State(app): State<App>) -> Answer {
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
+/// What `DELETE /v1/daemon` is asked for.
+#[derive(Debug, Deserialize)]
+pub struct EndQuery {
+    /// Start again as the same process.
+    #[serde(default)]
+    restart: bool,
+}
+
 /// `DELETE /v1/daemon`: ends the daemon.
-pub(super) async fn end(State(app): State<App>) -> Answer {
+pub(super) async fn end(State(app): State<App>, asked: Result<Query<EndQuery>, QueryRejection>) -> Answer {
+    let EndQuery { restart } = query(asked)?;
+    if restart && app.about.background {
+        let text = "the daemon was started by a client, and would start nothing again";
+        return Err(Failure::new(Code::Conflict, text)
+            .hint("shipote daemon stop, then shipote daemon: that one is a service"));
+    }
+    app.about.restarts.store(restart, Ordering::SeqCst);
     // Nobody waits for the signal any more when the daemon is already ending.
     let _ = app.stop.send(true);
     let answer = serde_json::json!({ "stopping": true, "pid": std::process::id() });

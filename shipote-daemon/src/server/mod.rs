@@ -11,6 +11,7 @@ mod streams;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
@@ -57,6 +58,8 @@ pub struct About {
     pub background: bool,
     /// Whether nothing was started again, since starts before this one did not live through it.
     pub is_held: bool,
+    /// Turns true when the daemon is to start again after its end.
+    pub restarts: AtomicBool,
     /// Open connections.
     pub clients: Clients,
 }

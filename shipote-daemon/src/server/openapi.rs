@@ -94,7 +94,11 @@ const ROUTES: &[Route] =
             ("follow", "boolean", "go on with what happens from now on"),
         ]),
         route("get", "/v1/state", "The state as it would be written", "State"),
-        route("delete", "/v1/daemon", "End the daemon", "Stopping"),
+        route("delete", "/v1/daemon", "End the daemon", "Stopping").query(&[(
+            "restart",
+            "boolean",
+            "start again as the same process",
+        )]),
     ];
 
 /// `GET /v1/openapi.json`.

@@ -1,4 +1,4 @@
-//! `daemon stop` and `daemon status`. Serving itself is in [`crate::daemon`].
+//! `daemon stop`, `daemon restart` and `daemon status`. Serving itself is in [`crate::daemon`].
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn act(context: &Context, args: Daemon) -> Done {
     match args.action {
         Some(DaemonAction::Stop) => stop(context).await,
+        Some(DaemonAction::Restart) => restart(context).await,
         Some(DaemonAction::Status) => status(context).await,
         // Serving was done before a client was made.
         _ => Err(Failure::usage("daemon run is not a client's verb")),
@@ -45,6 +46,31 @@ async fn status(context: &Context) -> Done {
         table.render(context.out.paint)
     })?;
     Ok(0)
+}
+
+async fn restart(context: &Context) -> Done {
+    let before: VersionAnswer = context.client.get("/v1/version").await?;
+    let _: Value = context.client.delete("/v1/daemon?restart=true").await?;
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let after = context.client.get::<VersionAnswer>("/v1/version").await;
+        match after {
+            Ok(after) if after.started_at_ms != before.started_at_ms => {
+                let document = json!({ "restarted": true, "pid": after.pid, "version": after.version });
+                context.out.result(&document, || {
+                    format!("the daemon was started again (shipote {}, pid {})", after.version, after.pid)
+                })?;
+                return Ok(0);
+            }
+            // It is ending, or not yet there again.
+            _ if began.elapsed() <= PATIENCE => {}
+            _ => {
+                return Err(Failure::new(Code::TimedOut, "the daemon does not answer again after 60 s")
+                    .hint("shipote daemon status tells whether it runs; its log tells why not"));
+            }
+        }
+    }
 }
 
 async fn stop(context: &Context) -> Done {

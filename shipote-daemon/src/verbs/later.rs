@@ -1,6 +1,6 @@
 //! What the contract names and this release does not do: refused by name, with what to do instead.
 
-use crate::cli::{DaemonAction, Pipeline, Verb};
+use crate::cli::{Pipeline, Verb};
 use crate::exit::Failure;
 
 /// Refuses a verb or flag of a later release.
@@ -22,10 +22,6 @@ pub fn refuse(verb: &Verb) -> Result<(), Failure> {
             ("peek", "shipote tap PIPELINE EDGE shows what flows on an edge that can be observed")
         }
         Verb::Inspect(_) => ("inspect", "shipote state verify and shipote state show tell the same in text"),
-        Verb::Daemon(daemon) => match &daemon.action {
-            Some(DaemonAction::Restart(_)) => ("daemon restart", "shipote daemon stop, then shipote daemon"),
-            _ => return Ok(()),
-        },
         Verb::Pipeline(Pipeline::Run(run)) if run.interactive => {
             ("pipeline run -i", "let the first node read a file: run = [\"cat\", \"FILE\"]")
         }
@@ -74,7 +70,7 @@ mod tests {
         insta::assert_snapshot!(check(&["run", "--memory", "1GiB", "--", "true"]), @"2: run --memory is not in this release");
         insta::assert_snapshot!(check(&["run", "-t", "--", "true"]), @"2: run -t is not in this release");
         insta::assert_snapshot!(check(&["state", "log"]), @"accepted");
-        insta::assert_snapshot!(check(&["daemon", "restart"]), @"2: daemon restart is not in this release");
+        insta::assert_snapshot!(check(&["daemon", "restart"]), @"accepted");
         insta::assert_snapshot!(check(&["pipeline", "run", "-i", "daily"]), @"2: pipeline run -i is not in this release");
         insta::assert_snapshot!(check(&["run", "--ttl", "1h", "--", "true"]), @"accepted");
     }
