@@ -2,11 +2,14 @@
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const root = join(import.meta.dirname, "../../..");
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../../..");
+export const SAMPLES = join(here, "../samples");
+export const SCHEMA = join(root, "docs/schema/state.v5.schema.json");
 export const FIXTURES = join(root, "tests/fixtures/state");
 export const PAGE = process.env["SHIPOTE_PAGE"] ?? join(root, "target/inspector/shipote-inspect.html");
 export const PROGRAM = process.env["SHIPOTE_BIN"] ?? join(root, "target/release/shipote");
@@ -99,7 +102,7 @@ export async function saved(page, name) {
   return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
 }
 
-const axe = readFileSync(join(import.meta.dirname, "../node_modules/axe-core/axe.min.js"), "utf8");
+const axe = readFileSync(join(here, "../node_modules/axe-core/axe.min.js"), "utf8");
 
 /** Asserts that axe finds nothing. @param {import("playwright-core").Page} page @param {string} where */
 export async function accessible(page, where) {

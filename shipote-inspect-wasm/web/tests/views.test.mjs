@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { accessible, FIXTURES, launch, only, phase, pick, PROGRAM, saved, visit } from "./browser.mjs";
+import { accessible, FIXTURES, launch, only, phase, pick, PROGRAM, SAMPLES, saved, SCHEMA, visit } from "./browser.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -14,8 +14,6 @@ before(async () => {
   browser = await launch();
 });
 after(() => browser.close());
-
-const samples = join(import.meta.dirname, "../samples");
 
 /** @param {import("playwright-core").Page} page @param {string} name */
 const go = async (page, name) => {
@@ -25,7 +23,7 @@ const go = async (page, name) => {
 
 /** The schema of the newest version, as the project publishes it. */
 function schema() {
-  const text = readFileSync(join(import.meta.dirname, "../../../docs/schema/state.v5.schema.json"), "utf8");
+  const text = readFileSync(SCHEMA, "utf8");
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   return ajv.compile(JSON.parse(text));
 }
@@ -63,7 +61,7 @@ test("a redacted copy is valid, and a table comes without formulas", async () =>
 
 test("workspaces are sorted, filtered, and opened with the keyboard alone", async () => {
   const { page, calm } = await visit(browser);
-  await only(page, join(samples, "good.json"));
+  await only(page, join(SAMPLES, "good.json"));
   await page.keyboard.press("2");
   await page.locator("tbody tr").first().waitFor();
   const labels = () => page.locator("tbody a.label").allInnerTexts();
@@ -88,7 +86,7 @@ test("workspaces are sorted, filtered, and opened with the keyboard alone", asyn
 
 test("environment values are covered until they are asked for", async () => {
   const { page, calm } = await visit(browser);
-  await only(page, join(samples, "good.json"));
+  await only(page, join(SAMPLES, "good.json"));
   await go(page, "Workspaces");
   await page.getByRole("link", { name: "access-log" }).click();
   await page.getByText("LOG_TOKEN=••••••").waitFor();
@@ -107,7 +105,7 @@ test("environment values are covered until they are asked for", async () => {
 
 test("pipelines are drawn, and told as lists", async () => {
   const { page, calm } = await visit(browser);
-  await only(page, join(samples, "broken.json"));
+  await only(page, join(SAMPLES, "broken.json"));
   await go(page, "Pipelines");
   await page.locator(".pipeline").first().waitFor();
   assert.equal(await page.locator(".pipeline.held").count(), 2);
@@ -120,7 +118,7 @@ test("pipelines are drawn, and told as lists", async () => {
 
 test("the past is walked with arrow keys, and looked at more closely", async () => {
   const { page, calm } = await visit(browser);
-  await only(page, join(samples, "good.json"));
+  await only(page, join(SAMPLES, "good.json"));
   await go(page, "History");
   const lane = page.getByRole("slider").first();
   await lane.waitFor();
@@ -136,7 +134,7 @@ test("the past is walked with arrow keys, and looked at more closely", async () 
 
 test("two states are compared field by field", async () => {
   const { page, calm } = await visit(browser);
-  const text = readFileSync(join(samples, "good.json"), "utf8");
+  const text = readFileSync(join(SAMPLES, "good.json"), "utf8");
   const later = text.replace('"memory_max":536870912', '"memory_max":1073741824').replace("not-a-real-token", "another");
   await pick(page, [
     { name: "before.json", mimeType: "", buffer: Buffer.from(text) },
@@ -178,7 +176,7 @@ test("the text is found by line, byte, pointer and problem", async () => {
 
 test("help opens, closes, and gives the focus back", async () => {
   const { page, calm } = await visit(browser);
-  await only(page, join(samples, "good.json"));
+  await only(page, join(SAMPLES, "good.json"));
   await page.getByRole("button", { name: "Keys" }).focus();
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();
@@ -195,7 +193,7 @@ test("help opens, closes, and gives the focus back", async () => {
 test("axe finds nothing in any view, in light and in dark", async () => {
   for (const colorScheme of /** @type {("light" | "dark")[]} */ (["light", "dark"])) {
     const { page, context, calm } = await visit(browser, { colorScheme });
-    await pick(page, [join(samples, "good.json"), join(samples, "broken.json"), join(FIXTURES, "v3-full.json")]);
+    await pick(page, [join(SAMPLES, "good.json"), join(SAMPLES, "broken.json"), join(FIXTURES, "v3-full.json")]);
     await phase(page, "shown");
     for (const state of [0, 1, 2]) {
       await page.locator(".state").nth(state).click();

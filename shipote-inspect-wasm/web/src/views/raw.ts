@@ -18,7 +18,8 @@ export function raw(app: App, state: State): HTMLElement {
   const own = state.problems.filter((problem) => problem.at === file.at);
   const marks = new Map<number, Problem>();
   for (const problem of own) if (!marks.has(problem.place.line)) marks.set(problem.place.line, problem);
-  const told = h("p", { class: "told", role: "status" });
+  const told = h("p", { class: "told" });
+  const said = h("p", { class: "said", role: "status" });
   const text = h("ol", { class: "lines" });
   const room = h("div", { class: "room" }, text);
   const view = h("div", { class: "window", tabindex: 0, role: "region", "aria-label": `Text of ${file.name}` }, room);
@@ -81,10 +82,11 @@ export function raw(app: App, state: State): HTMLElement {
     try {
       const { line } = await app.engine!.ask<{ line: number }>({ ask: "locate", file: file.at, filter: wanted });
       go.setCustomValidity("");
+      said.textContent = "";
       show(line);
     } catch (error) {
-      told.textContent = sorry(error).textContent;
-      go.setCustomValidity(told.textContent ?? "");
+      said.textContent = sorry(error).textContent;
+      go.setCustomValidity(said.textContent ?? "");
     }
   };
   const step = (way: number) => {
@@ -92,7 +94,7 @@ export function raw(app: App, state: State): HTMLElement {
     current = (current + way + own.length) % own.length;
     const problem = own[current]!;
     show(problem.place.line - 1);
-    told.textContent = `${current + 1} of ${own.length}: ${problem.message}`;
+    said.textContent = `${current + 1} of ${own.length}: ${problem.message}`;
   };
   view.addEventListener("scroll", () => {
     const line = lineOf();
@@ -121,7 +123,7 @@ export function raw(app: App, state: State): HTMLElement {
     ),
   );
   const open = () => {
-    section.append(view);
+    section.append(said, view);
     const at = app.get("at");
     void draw(0).then(() => (at === null ? undefined : locate(at)));
   };
