@@ -30,8 +30,8 @@ impl Entity {
     #[must_use]
     pub fn from_json(collection: Collection, json: &str) -> Option<Self> {
         fn read<W: Wire + Bridge<D>, D>(json: &str) -> Option<D> {
-            // As bytes, as whole documents are read: a second kind of reader would be all this code a second time.
-            serde_json::from_slice::<W>(json.as_bytes()).ok().map(W::lift)
+            // As text, as whole documents are read: a second kind of reader would be all this code a second time.
+            serde_json::from_str::<W>(json).ok().map(W::lift)
         }
         match collection {
             Collection::Workspaces => read::<v5::WorkspaceEntry, _>(json).map(Self::Workspace),

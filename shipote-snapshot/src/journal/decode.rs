@@ -28,9 +28,9 @@ pub fn decode(line: &[u8]) -> Option<Line> {
 
 /// Reads the JSON of a line.
 pub(super) fn read(json: &[u8]) -> Option<Line> {
-    core::str::from_utf8(json).ok()?;
+    let json = core::str::from_utf8(json).ok()?;
     // Records of changes are by far the most, and begin with the same bytes as those of a checkpoint.
-    if let Ok(record) = serde_json::from_slice::<form::ChangeRecord>(json) {
+    if let Ok(record) = serde_json::from_str::<form::ChangeRecord>(json) {
         let changes = record.ops.into_iter().map(change).collect::<Option<_>>()?;
         let form::ChangeRecord { seq, at_ms, durable_seq, v, .. } = record;
         let entry = Entry::Changes(changes);
@@ -41,7 +41,7 @@ pub(super) fn read(json: &[u8]) -> Option<Line> {
             entry,
         }));
     }
-    if let Ok(record) = serde_json::from_slice::<form::CheckpointRecord>(json) {
+    if let Ok(record) = serde_json::from_str::<form::CheckpointRecord>(json) {
         let form::CheckpointRecord { seq, at_ms, durable_seq, op, serial, digest } = record;
         let entry = Entry::Checkpoint { serial, digest };
         return (op == CHECKPOINT && durable_seq < seq).then_some(Line::Record(Record {
@@ -52,7 +52,7 @@ pub(super) fn read(json: &[u8]) -> Option<Line> {
         }));
     }
     let form::Header { journal, lineage, base_serial, base_seq, base_digest, at_ms } =
-        serde_json::from_slice(json).ok()?;
+        serde_json::from_str(json).ok()?;
     (journal == JOURNAL_VERSION).then_some(Line::Header(Header {
         lineage,
         base_serial,
