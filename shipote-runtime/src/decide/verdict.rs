@@ -15,6 +15,10 @@ pub const PIPELINE_PORTS: [&str; 3] = ["stdin", "stdout", "stderr"];
 /// SIGPIPE (signal(7)).
 const SIGPIPE: i32 = 13;
 
+/// Ends so near to each other are told of in any order: a consumer sees the end of its input when its producer has closed
+/// its descriptors, which is a moment before the producer itself has ended.
+const AT_ONCE_MS: u64 = 100;
+
 /// How one node ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEnd {
@@ -22,6 +26,8 @@ pub struct NodeEnd {
     pub exit: Option<Exit>,
     /// Position in the order in which the nodes ended, from 0.
     pub order: usize,
+    /// When its end was told of, in milliseconds of a clock that never goes back.
+    pub at_ms: u64,
     /// Whether it was asked to end, because another node had failed.
     pub asked: bool,
     /// Exit codes that count as success.
@@ -140,7 +146,9 @@ impl PipelineEnd {
                     NodeVerdict::Cancelled => !source.is_by_sigpipe(),
                     NodeVerdict::Ok | NodeVerdict::Forgiven => false,
                 };
-                let before = source.order < self.nodes[*to].order;
+                let target = &self.nodes[*to];
+                let before =
+                    source.order < target.order || source.at_ms.saturating_sub(target.at_ms) <= AT_ONCE_MS;
                 if (source_broke && before) || truncated[*from] {
                     truncated[*to] = true;
                 }
@@ -171,6 +179,7 @@ mod tests {
             .map(|(exit, order)| NodeEnd {
                 exit: Some(*exit),
                 order: *order,
+                at_ms: *order as u64 * 1_000,
                 asked: false,
                 success_codes: vec![0],
             })
@@ -196,9 +205,31 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_whose_end_is_told_of_a_moment_before_that_of_its_producer_saw_its_failure() {
+        let node = |exit, order, at_ms| NodeEnd {
+            exit: Some(exit),
+            order,
+            at_ms,
+            asked: false,
+            success_codes: vec![0],
+        };
+        let judged = |apart_ms: u64| {
+            let nodes = vec![node(code(3), 1, 5_000 + apart_ms), node(OK, 0, 5_000)];
+            PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: false }.judge().input_truncated
+        };
+        assert_eq!((judged(3), judged(2_000)), (vec![false, true], vec![false, false]));
+    }
+
+    #[test]
     fn what_was_ended_because_another_failed_is_cancelled() {
         let term = Exit { code: None, signal: Some(15) };
-        let node = |exit, order, asked| NodeEnd { exit: Some(exit), order, asked, success_codes: vec![0] };
+        let node = |exit, order: usize, asked| NodeEnd {
+            exit: Some(exit),
+            order,
+            at_ms: order as u64 * 1_000,
+            asked,
+            success_codes: vec![0],
+        };
         let nodes = vec![node(term, 1, true), node(code(1), 0, false)];
         let judgement = PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: false }.judge();
         assert_eq!(judgement.nodes, [NodeVerdict::Cancelled, NodeVerdict::Failed]);
@@ -219,7 +250,13 @@ mod tests {
     fn an_end_on_request_is_cancelled_and_not_failed() {
         let nodes = [KILL, OK].into_iter().enumerate();
         let nodes = nodes
-            .map(|(order, exit)| NodeEnd { exit: Some(exit), order, asked: false, success_codes: vec![0] })
+            .map(|(order, exit)| NodeEnd {
+                exit: Some(exit),
+                order,
+                at_ms: 0,
+                asked: false,
+                success_codes: vec![0],
+            })
             .collect();
         let judgement = PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: true }.judge();
         assert_eq!(judgement.pipeline, PipelineVerdict::Cancelled);
@@ -228,7 +265,13 @@ mod tests {
 
     #[test]
     fn other_success_codes_count() {
-        let node = |exit, success_codes| NodeEnd { exit: Some(exit), order: 0, asked: false, success_codes };
+        let node = |exit, success_codes| NodeEnd {
+            exit: Some(exit),
+            order: 0,
+            at_ms: 0,
+            asked: false,
+            success_codes,
+        };
         let end = PipelineEnd { nodes: vec![node(code(1), vec![0, 1])], edges: vec![], cancelled: false };
         assert_eq!(end.judge().pipeline, PipelineVerdict::Ok);
     }

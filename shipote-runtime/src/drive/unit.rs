@@ -95,6 +95,8 @@ pub(super) struct Process {
 pub(super) struct ProcessEnd {
     pub(super) exit: Exit,
     pub(super) order: usize,
+    /// When it was told, in milliseconds since boot.
+    pub(super) at_ms: u64,
     pub(super) cpu_usec: u64,
     pub(super) max_rss_bytes: Option<u64>,
 }
@@ -172,6 +174,7 @@ impl Unit {
         let nodes = run.processes.iter().zip(commands).map(|(process, command)| NodeEnd {
             exit: process.end.map(|end| end.exit),
             order: process.end.map_or(usize::MAX, |end| end.order),
+            at_ms: process.end.map_or(u64::MAX, |end| end.at_ms),
             asked: process.asked,
             success_codes: command.success_codes.clone(),
         });
@@ -383,7 +386,7 @@ impl Unit {
         if let Some(process) = run.processes.get_mut(process)
             && process.end.is_none()
         {
-            process.end = Some(ProcessEnd { exit, order, cpu_usec, max_rss_bytes });
+            process.end = Some(ProcessEnd { exit, order, at_ms: clock::now_ms(), cpu_usec, max_rss_bytes });
             run.ended_count += 1;
         }
     }
