@@ -244,21 +244,27 @@ impl Tail {
 
     /// Reads what was written since the last time.
     fn read_new(&mut self) -> io::Result<Vec<Line>> {
-        let present = open(&self.path)?;
+        let (older, present) = self.open_both()?;
         let mut lines = Vec::new();
         if let Some((file, offset)) = self.reading.take() {
+            let ino = ino(Some(&file))?;
             let (new, end) = self.read_from(&file, offset)?;
             lines.extend(new);
-            let (Some(present), ino) = (&present, file.metadata()?.ino()) else {
-                // Renamed, and nothing was written since.
-                self.reading = Some((file, end));
-                return Ok(lines);
-            };
-            if present.metadata()?.ino() == ino {
+            if present.is_none() || self::ino(present.as_ref())? == ino {
+                // Goes on, or was renamed and has no successor yet.
                 self.reading = Some((file, end));
                 return Ok(lines);
             }
-            lines.extend(self.read_between(ino)?);
+            if let Some(older) = older
+                && self::ino(Some(&older))? != ino
+            {
+                // It came after the one that was read, and there may have been more of them.
+                let (between, _) = self.read_from(&older, 0)?;
+                let at_ms = between.first().map_or_else(now_ms, |line| line.at_ms);
+                let text = b"lines may be missing here: they came faster than they were read".to_vec();
+                lines.push(Line { at_ms, stream: 'n', label: self.label.clone(), text });
+                lines.extend(between);
+            }
         }
         if let Some(present) = present {
             let (new, end) = self.read_from(&present, 0)?;
@@ -268,17 +274,16 @@ impl Tail {
         Ok(lines)
     }
 
-    /// Reads a file that came after the one with inode `read` and was renamed, too. There may have been more of them.
-    fn read_between(&self, read: u64) -> io::Result<Vec<Line>> {
-        let Some(older) = open(&self.path.with_extension("log.1"))? else { return Ok(Vec::new()) };
-        if older.metadata()?.ino() == read {
-            return Ok(Vec::new());
+    /// Opens the older file and the present one as they were at one moment, between two renamings.
+    fn open_both(&self) -> io::Result<(Option<File>, Option<File>)> {
+        let older = self.path.with_extension("log.1");
+        loop {
+            let before = open(&older)?;
+            let present = open(&self.path)?;
+            if ino(before.as_ref())? == ino(open(&older)?.as_ref())? {
+                return Ok((before, present));
+            }
         }
-        let (lines, _) = self.read_from(&older, 0)?;
-        let at_ms = lines.first().map_or_else(now_ms, |line| line.at_ms);
-        let text = b"lines may be missing here: they came faster than they were read".to_vec();
-        let notice = Line { at_ms, stream: 'n', label: self.label.clone(), text };
-        Ok(std::iter::once(notice).chain(lines).collect())
     }
 
     /// Reads whole lines from an offset on, and returns where the last of them ends.
@@ -298,6 +303,11 @@ impl Tail {
             lines.extend(parse_line(&bytes, &self.label));
         }
     }
+}
+
+/// Returns the inode of an open file; none where there is none.
+fn ino(file: Option<&File>) -> io::Result<Option<u64>> {
+    file.map(|file| file.metadata().map(|metadata| metadata.ino())).transpose()
 }
 
 fn open(path: &Path) -> io::Result<Option<File>> {
