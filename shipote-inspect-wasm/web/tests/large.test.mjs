@@ -23,7 +23,7 @@ after(async () => {
 function large() {
   const path = join(scratch, "large.json");
   const out = openSync(path, "w");
-  writeSync(out, '{"version":5,"timestamp_ms":1760000000000,"workspaces":[');
+  writeSync(out, '{"version":5,"lineage":"01J9Z3NDEKTSV4RRFFQ69G5FA0","timestamp_ms":1760000000000,"workspaces":[');
   const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
   for (let at = 0; at < 200; at++) {
     const samples = [];
