@@ -322,6 +322,8 @@ fn a_full_disk_rejects_the_change_and_memory_is_what_the_disk_has() {
     shipote.daemon_start();
     assert_eq!(labels(&shipote), created);
     shipote.daemon_term();
+    // Before the directory below it is removed.
+    drop(mounted);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Nothing of the product is called from here: the program is run as its users run it. A [`Shipote`] that is dropped
 //! ends its daemon by its pid, and fails the test if a process of its workspaces is left.
 
+pub mod cgroup;
 pub mod mount;
 mod process;
 mod shipote;

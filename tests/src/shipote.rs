@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cgroup;
 use crate::process::{Process, descendants, marked};
 use crate::wait::{ORPHAN_LIMIT, PATIENCE, until, within};
 
@@ -435,12 +436,9 @@ impl Shipote {
 
     /// Returns where the daemon's own cgroup would be: it is named after the state directory.
     fn cgroup_bases(&self) -> Vec<PathBuf> {
-        let Ok(meta) = fs::metadata(self.state_dir()) else { return Vec::new() };
-        let name = format!("shipote-{:x}-{:x}", meta.dev(), meta.ino());
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
-        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|mount| Path::new(mount).join(&own));
-        roots.into_iter().chain(self.delegated.clone()).map(|root| root.join(&name)).collect()
+        let state_dir = self.state_dir();
+        let own = self.delegated.iter().filter_map(|root| Some(root.join(cgroup::name(&state_dir)?)));
+        cgroup::bases(&state_dir).into_iter().chain(own).collect()
     }
 
     /// Returns the pid of a running command or node, by its label path below the workspace.
@@ -460,12 +458,6 @@ impl Shipote {
 }
 
 /// Removes a cgroup and those below it, where they are empty.
-fn remove_cgroup(dir: &Path) {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.is_dir()).for_each(|path| remove_cgroup(&path));
-    let _ = fs::remove_dir(dir);
-}
-
 fn listed(processes: &[Process]) -> String {
     let line = |process: &Process| format!("\n  {} {}", process.pid, process.argv().join(" "));
     processes.iter().map(line).collect()
@@ -503,7 +495,7 @@ impl Drop for Shipote {
             orphan.signal(Signal::SIGKILL);
         }
         // A killed daemon leaves empty cgroups, which its successor would remove; here there is none.
-        self.cgroup_bases().iter().chain(&self.delegated).for_each(|dir| remove_cgroup(dir));
+        self.cgroup_bases().iter().chain(&self.delegated).for_each(|dir| cgroup::remove(dir));
         assert!(panicking || left.is_some(), "left after the daemon: {}", listed(&orphans));
     }
 }

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shipote_tests::cgroup;
 
 use super::client::Client;
 use super::model::Model;
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Server {
     child: Child,
     socket: PathBuf,
+    /// Where its cgroup may be: known when the state directory is there, which cannot be asked after a power cut.
+    cgroups: Vec<PathBuf>,
 }
 
 impl Server {
@@ -32,7 +35,7 @@ impl Server {
         let log = File::options().create(true).append(true).open(log).unwrap();
         command.env_remove("SHIPOTE_SOCKET").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        Self { child, socket: state_dir.join("shipote.sock") }
+        Self { child, socket: state_dir.join("shipote.sock"), cgroups: cgroup::bases(state_dir) }
     }
 
     /// Returns its socket.
@@ -57,6 +60,7 @@ impl Server {
             if let Ok(mut client) = Client::connect(&self.socket)
                 && client.ask("GET", "/v1/version", "").is_ok()
             {
+                self.cgroups = self.socket.parent().map(cgroup::bases).unwrap_or_default();
                 return Ok(client);
             }
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -72,6 +76,7 @@ impl Server {
         // Ended already where it refused its state.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.cgroups.iter().for_each(|dir| cgroup::remove(dir));
     }
 }
 
