@@ -39,6 +39,13 @@ pub fn fold(points: Vec<Point>, now_ms: u64, most: usize) -> Vec<Point> {
             break;
         }
     }
+    // So many workspaces that the samples of one stretch are too many: it is joined before it is over, and what comes
+    // later in it is joined to that.
+    for span_ms in [MINUTE_MS, QUARTER_MS] {
+        if folded.len() > most {
+            folded = thin(folded, span_ms);
+        }
+    }
     let surplus = folded.len().saturating_sub(most);
     folded.drain(..surplus);
     folded
@@ -228,6 +235,9 @@ mod tests {
         let folded = fold(points.clone(), now_ms, 1_000);
         assert!(folded.len() <= 1_000, "{}", folded.len());
         assert_eq!(folded.iter().map(|point| point.samples).sum::<u32>(), 3_600);
+        // A stretch that is not over yet, too.
+        let last_minute = fold(points[3_540..].to_vec(), now_ms - 5_000, 10);
+        assert_eq!(shape(&last_minute), [(MINUTE_MS, 60)]);
         assert_eq!(fold(points.clone(), now_ms, 3).len(), 3);
         assert_eq!(fold(points, now_ms, 0), []);
     }
