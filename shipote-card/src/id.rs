@@ -61,6 +61,12 @@ macro_rules! id_type {
             pub const fn timestamp_ms(self) -> u64 {
                 self.0.timestamp_ms()
             }
+
+            /// Returns it as a number: identifiers are in the order of their numbers.
+            #[must_use]
+            pub const fn as_u128(self) -> u128 {
+                self.0.0
+            }
         }
 
         impl FromStr for $name {

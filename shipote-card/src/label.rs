@@ -56,10 +56,12 @@ pub fn check_label(label: &str) -> Result<(), LabelError> {
 /// Distance counts insertions, deletions, substitutions and swaps of neighbours; up to a third of the longer
 /// name may differ.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted: Vec<char> = text.chars().take(MAX_LABEL + 1).flat_map(char::to_lowercase).collect();
+    // Names have no other letters than those of ASCII.
+    let lower = |letter: char| letter.to_ascii_lowercase();
+    let wanted: Vec<char> = text.chars().take(MAX_LABEL + 1).map(lower).collect();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        let other: Vec<char> = candidate.chars().take(MAX_LABEL + 1).flat_map(char::to_lowercase).collect();
+        let other: Vec<char> = candidate.chars().take(MAX_LABEL + 1).map(lower).collect();
         let allowed = (wanted.len().max(other.len()) / 3).max(1);
         if wanted.len().abs_diff(other.len()) > allowed || wanted.is_empty() {
             continue;

@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use shipote_snapshot::ordered::sort_by_key;
+
 use crate::tell::Object;
 
 /// The space that a curve is drawn in, in units of the drawing; the upper left corner is 0, 0.
@@ -70,8 +72,9 @@ pub(crate) fn usual_step(points: &[Point]) -> f64 {
     if steps.is_empty() {
         return f64::MIN_POSITIVE;
     }
-    let (_, median, _) = steps.select_nth_unstable_by(middle, f64::total_cmp);
-    median.max(f64::MIN_POSITIVE)
+    // Steps are whole milliseconds.
+    sort_by_key(&mut steps, |step| u128::from(*step as u64));
+    steps[middle].max(f64::MIN_POSITIVE)
 }
 
 /// Draws `points`, which stand in the order of time.

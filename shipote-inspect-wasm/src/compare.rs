@@ -113,7 +113,7 @@ pub(crate) fn fields(fields: &[FieldChange], show: bool) -> Vec<String> {
                     if !show {
                         cover(&mut value, inside);
                     }
-                    visible_to(&value.to_string(), 400)
+                    visible_to(&serde_json::to_string(&value).unwrap_or_default(), 400)
                 })
             };
             Object::new()

@@ -1,6 +1,6 @@
 //! What a page asks, and who answers.
 
-use serde::Deserialize;
+use serde_json::Value;
 use shipote_snapshot::Digest;
 
 use crate::compare::compare;
@@ -9,9 +9,8 @@ use crate::workspaces::{Column, workspaces};
 use crate::{detail, pipelines, raw, share, tell, timeline, upgrade};
 
 /// A question of a page; what a kind of question does not need is left out. One plain structure rather than one for each
-/// kind: a page has to carry the code that reads it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// kind, and read by hand: a page has to carry the code that reads it.
+#[derive(Debug, Default)]
 pub(crate) struct Question {
     ask: Kind,
     /// Position of a state among those that were told by the verdict.
@@ -37,9 +36,35 @@ pub(crate) struct Question {
     pub(crate) whole: bool,
 }
 
+impl Question {
+    /// Reads a question; what it does not say, or says in another form, is as if it were left out.
+    pub(crate) fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let value: Value = serde_json::from_str(json)?;
+        let text = |key: &str| value[key].as_str().unwrap_or_default();
+        let long = |key: &str| value[key].as_u64().unwrap_or_default();
+        let number = |key: &str| long(key) as usize;
+        let flag = |key: &str| value[key].as_bool().unwrap_or_default();
+        Ok(Self {
+            ask: Kind::named(text("ask")),
+            state: number("state"),
+            file: number("file"),
+            sort: Column::named(text("sort")),
+            descending: flag("descending"),
+            filter: text("filter").to_owned(),
+            from: number("from"),
+            count: number("count"),
+            other: number("other"),
+            from_ms: long("from_ms"),
+            to_ms: long("to_ms"),
+            metric: Metric::named(text("metric")),
+            show: flag("show"),
+            whole: flag("whole"),
+        })
+    }
+}
+
 /// What of a sample is drawn.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) enum Metric {
     #[default]
     Memory,
@@ -47,9 +72,18 @@ pub(crate) enum Metric {
     Running,
 }
 
+impl Metric {
+    fn named(name: &str) -> Self {
+        match name {
+            "processor" => Self::Processor,
+            "running" => Self::Running,
+            _ => Self::Memory,
+        }
+    }
+}
+
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Default)]
 enum Kind {
     #[default]
     Nothing,
@@ -83,6 +117,29 @@ enum Kind {
     Redacted,
     /// The table of workspaces for a spreadsheet.
     Csv,
+}
+
+impl Kind {
+    fn named(name: &str) -> Self {
+        match name {
+            "report" => Self::Report,
+            "digest" => Self::Digest,
+            "workspaces" => Self::Workspaces,
+            "workspace" => Self::Workspace,
+            "pipelines" => Self::Pipelines,
+            "lines" => Self::Lines,
+            "locate" => Self::Locate,
+            "history" => Self::History,
+            "sample" => Self::Sample,
+            "diff" => Self::Diff,
+            "upgrade" => Self::Upgrade,
+            "before_and_after" => Self::BeforeAndAfter,
+            "upgraded" => Self::Upgraded,
+            "redacted" => Self::Redacted,
+            "csv" => Self::Csv,
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// Returns the answer: JSON, or the text of a file.

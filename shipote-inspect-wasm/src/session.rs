@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 
 use shipote_card::WorkspaceId;
+use shipote_snapshot::ordered::sort_by_key;
 use shipote_snapshot::{Input, Point, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
 
 use crate::overview::overview;
-use crate::question::answer;
+use crate::question::{Question, answer};
 use crate::raw::Lines;
 use crate::tell;
 use crate::together::group;
@@ -100,7 +101,7 @@ impl Session {
     /// Answers a question about what is open: JSON in, JSON or the text of a file out.
     #[must_use]
     pub fn ask(&self, question: &str) -> String {
-        match serde_json::from_str(question) {
+        match Question::read(question) {
             Ok(question) => answer(self, &question),
             Err(error) => tell::error(&error.to_string()),
         }
@@ -118,7 +119,8 @@ fn base_seq(journal: &[u8]) -> u64 {
 
 /// Puts samples in the order of their workspaces, and those of each in the order of their times.
 pub(crate) fn in_order(points: &mut [Point]) {
-    points.sort_by_key(|point| (point.workspace, point.at_ms));
+    sort_by_key(points, |point| point.at_ms.into());
+    sort_by_key(points, |point| point.workspace.as_u128());
 }
 
 /// Returns the samples of one workspace, of some that are in order.

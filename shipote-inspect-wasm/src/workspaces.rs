@@ -1,6 +1,5 @@
 //! The table of workspaces: what each is called, may use, has used, and how that went.
 
-use serde::Deserialize;
 use shipote_snapshot::{Collection, PersistedStats, Point as Sampled, ShipoteSnapshot, WorkspaceEntry};
 
 use crate::chart::{Point, Spark, spark};
@@ -12,8 +11,7 @@ use crate::visible::visible;
 use crate::wording;
 
 /// What the rows are sorted by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Column {
     /// As they stand in the file.
     #[default]
@@ -24,6 +22,20 @@ pub(crate) enum Column {
     Processor,
     Running,
     Ttl,
+}
+
+impl Column {
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "label" => Self::Label,
+            "created" => Self::Created,
+            "memory" => Self::Memory,
+            "processor" => Self::Processor,
+            "running" => Self::Running,
+            "ttl" => Self::Ttl,
+            _ => Self::File,
+        }
+    }
 }
 
 /// Returns the rows that were asked for, and how many there are.

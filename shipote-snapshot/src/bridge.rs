@@ -69,11 +69,16 @@ impl<D, W: Bridge<D>> Bridge<Option<D>> for Option<W> {
 
 impl<D, W: Bridge<D>> Bridge<BTreeMap<String, D>> for Map<W> {
     fn lift(self) -> BTreeMap<String, D> {
-        self.0.into_iter().map(|(key, value)| (key, value.lift())).collect()
+        // Not collected: that sorts, by a sort of its own for each type.
+        let mut map = BTreeMap::new();
+        map.extend(self.0.into_iter().map(|(key, value)| (key, value.lift())));
+        map
     }
 
     fn lower(value: BTreeMap<String, D>) -> Self {
-        Self(value.into_iter().map(|(key, value)| (key, W::lower(value))).collect())
+        let mut map = Self::new();
+        map.0.extend(value.into_iter().map(|(key, value)| (key, W::lower(value))));
+        map
     }
 }
 

@@ -16,45 +16,32 @@ macro_rules! wire_struct {
             $( $(#[doc = $doc])* pub(crate) $field: $ty, )*
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct ObjectVisitor;
-                impl<'de> serde::de::Visitor<'de> for ObjectVisitor {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        $( let mut $field: Option<$ty> = None; )*
-                        while let Some(key) = map.next_key::<$crate::wire::Key<'de>>()? {
-                            let key: &str = &key.0;
-                            $(
-                                if key == const { $crate::wire::bare(stringify!($field)) } {
-                                    if $field.replace(map.next_value()?).is_some() {
-                                        return Err(serde::de::Error::duplicate_field(stringify!($field)));
-                                    }
-                                    continue;
-                                }
-                            )*
-                            return Err(serde::de::Error::unknown_field(key, &[]));
-                        }
-                        let object = $name {
-                            $( $field: match $field {
-                                Some(value) => value,
-                                None => wire_struct!(@absent $field $(, $default)? $(, $omit)?),
-                            }, )*
-                        };
-                        $(
-                            if [$(object.$one.is_some()),+].iter().filter(|given| **given).count() != 1 {
-                                return Err(serde::de::Error::custom("exactly one alternative is needed"));
-                            }
-                        )?
-                        Ok(object)
-                    }
+        impl $name {
+            /// Makes the object of the members that `drive` hands over; none where it hands over no object.
+            fn of_members<'de>(
+                drive: &mut dyn FnMut(
+                    &mut $crate::source::Members<'_, 'de>,
+                ) -> Result<bool, $crate::source::Unfit>,
+            ) -> Result<Option<Self>, $crate::source::Unfit> {
+                $( let mut $field: Option<$ty> = None; )*
+                let mut fields: [&mut dyn $crate::source::Slot; _] = [$(&mut $field),*];
+                let names = const { &[$($crate::wire::bare(stringify!($field))),*] };
+                let mut slots = $crate::source::Slots::new(names, &mut fields);
+                if !drive(&mut |key, value| slots.fill(key, value))? {
+                    return Ok(None);
                 }
-                deserializer.deserialize_map(ObjectVisitor)
+                let object = Self {
+                    $( $field: match $field {
+                        Some(value) => value,
+                        None => wire_struct!(@absent $(, $default)? $(, $omit)?),
+                    }, )*
+                };
+                $(
+                    if [$(object.$one.is_some()),+].iter().filter(|given| **given).count() != 1 {
+                        return Err($crate::source::Unfit);
+                    }
+                )?
+                Ok(Some(object))
             }
         }
 
@@ -66,11 +53,17 @@ macro_rules! wire_struct {
                         name: $crate::wire::bare(stringify!($field)),
                         kind: &<$ty as $crate::wire::Wire>::KIND,
                         required: wire_struct!(@required $($default)? $($omit)?),
+                        #[cfg(feature = "schema")]
                         doc: concat!($($doc),*),
                     },
                 )*],
                 one_of: &[$($(stringify!($one)),+)?],
             });
+
+            fn read(value: &mut dyn $crate::source::Source<'_>) -> Result<Self, $crate::source::Unfit> {
+                let object = Self::of_members(&mut |members| value.object(members).map(|()| true))?;
+                object.ok_or($crate::source::Unfit)
+            }
 
             fn write(&self, out: &mut alloc::string::String, style: $crate::wire::Style) {
                 let mut object = $crate::wire::ObjectWriter::open(out);
@@ -85,10 +78,8 @@ macro_rules! wire_struct {
         }
     };
 
-    (@absent $field:ident) => {
-        return Err(serde::de::Error::missing_field(stringify!($field)))
-    };
-    (@absent $field:ident, $default:expr) => { $default };
+    (@absent) => { return Err($crate::source::Unfit) };
+    (@absent, $default:expr) => { $default };
     (@required) => { true };
     (@required $default:expr) => { false };
     (@written $self:ident.$field:ident, $ty:ty) => { true };
@@ -115,40 +106,31 @@ macro_rules! wire_choice {
             $( $(#[doc = $other_doc])* $other($other_ty), )?
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct ChoiceVisitor;
-                impl<'de> serde::de::Visitor<'de> for ChoiceVisitor {
-                    type Value = $name;
+        impl $name {
+            const VARIANTS: &'static [$crate::wire::Variant] = &[$(
+                $crate::wire::Variant {
+                    camel: stringify!($variant),
+                    snake: $snake,
+                    payload: wire_choice!(@payload $($ty)?),
+                },
+            )*];
 
-                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                        f.write_str("one of its variants")
-                    }
-
-                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        $( wire_choice!(@unit text, $name, $variant, $snake $(, $ty)?); )*
-                        Err(E::unknown_variant(text, &[$($snake),*]))
-                    }
-
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<$name, A::Error> {
-                        wire_choice!(@object map, $name, [$($other, $other_ty)?] $(, [$variant, $snake $(, $ty)?])*)
-                    }
-                }
-                deserializer.deserialize_any(ChoiceVisitor)
+            /// Returns the variant that is a text.
+            fn unit(text: &str) -> Option<Self> {
+                let at = Self::VARIANTS.iter().position(|variant| variant.is_called(text))?;
+                [$(wire_choice!(@unit $variant $(, $ty)?)),*].into_iter().nth(at)?
             }
         }
 
         impl $crate::wire::Wire for $name {
             const KIND: $crate::wire::Kind = $crate::wire::Kind::Choice(&$crate::wire::Choice {
-                variants: &[$(
-                    $crate::wire::Variant {
-                        camel: stringify!($variant),
-                        snake: $snake,
-                        payload: wire_choice!(@payload $($ty)?),
-                    },
-                )*],
+                variants: Self::VARIANTS,
                 object: wire_choice!(@payload $($other_ty)?),
             });
+
+            fn read(value: &mut dyn $crate::source::Source<'_>) -> Result<Self, $crate::source::Unfit> {
+                wire_choice!(@read value, [$($other, $other_ty)?], [$($variant, $snake $(, $ty)?);*])
+            }
 
             fn write(&self, out: &mut alloc::string::String, style: $crate::wire::Style) {
                 $( wire_choice!(@write self, out, style, $name, $variant, $snake $(, $ty)?); )*
@@ -157,42 +139,43 @@ macro_rules! wire_choice {
         }
     };
 
-    (@unit $text:ident, $name:ident, $variant:ident, $snake:literal) => {
-        if $text == $snake || $text == stringify!($variant) {
-            return Ok($name::$variant);
-        }
+    (@read $value:ident, [], [$($variant:ident, $snake:literal);*]) => {
+        Self::unit(&$value.text()?).ok_or($crate::source::Unfit)
     };
-    (@unit $text:ident, $name:ident, $variant:ident, $snake:literal, $ty:ty) => {};
-
-    (@object $map:ident, $name:ident, [$other:ident, $other_ty:ty] $(, $variant:tt)*) => {
-        <$other_ty as serde::Deserialize>::deserialize(serde::de::value::MapAccessDeserializer::new($map))
-            .map($name::$other)
-    };
-    (@object $map:ident, $name:ident, [] $(, [$variant:ident, $snake:literal])*) => {{
-        let _ = $map;
-        Err(serde::de::Error::custom("a text is needed"))
-    }};
-    (@object $map:ident, $name:ident, [] $(, [$variant:ident, $snake:literal $(, $ty:ty)?])*) => {{
-        let mut map = $map;
+    (@read $value:ident, [], [$($variant:ident, $snake:literal $(, $ty:ty)?);*]) => {{
         let mut choice = None;
-        while let Some(key) = map.next_key::<$crate::wire::Key<'de>>()? {
-            let key: &str = &key.0;
+        let form = $value.form(&mut |key, payload| {
             if choice.is_some() {
-                return Err(serde::de::Error::custom("more than one variant"));
+                return Err($crate::source::Unfit);
             }
-            $( wire_choice!(@tagged map, key, choice, $name, $variant, $snake $(, $ty)?); )*
-            return Err(serde::de::Error::unknown_variant(key, &[]));
+            $( $(
+                if key == $snake || key == stringify!($variant) {
+                    choice = Some(Self::$variant(<$ty as $crate::wire::Wire>::read(payload)?));
+                }
+            )? )*
+            if choice.is_some() { Ok(()) } else { Err($crate::source::Unfit) }
+        })?;
+        match form {
+            $crate::source::Form::Text(text) => Self::unit(&text),
+            $crate::source::Form::Object => choice,
+            _ => None,
         }
-        choice.ok_or_else(|| serde::de::Error::custom("a variant is needed"))
+        .ok_or($crate::source::Unfit)
+    }};
+    (@read $value:ident, [$other:ident, $other_ty:ty], [$($variant:tt)*]) => {{
+        let mut unit = None;
+        let object = <$other_ty>::of_members(&mut |members| {
+            let form = $value.form(members)?;
+            if let $crate::source::Form::Text(text) = &form {
+                unit = Self::unit(text);
+            }
+            Ok(matches!(form, $crate::source::Form::Object))
+        })?;
+        unit.or(object.map(Self::$other)).ok_or($crate::source::Unfit)
     }};
 
-    (@tagged $map:ident, $key:ident, $choice:ident, $name:ident, $variant:ident, $snake:literal) => {};
-    (@tagged $map:ident, $key:ident, $choice:ident, $name:ident, $variant:ident, $snake:literal, $ty:ty) => {
-        if $key == $snake || $key == stringify!($variant) {
-            $choice = Some($name::$variant($map.next_value::<$ty>()?));
-            continue;
-        }
-    };
+    (@unit $variant:ident) => { Some(Self::$variant) };
+    (@unit $variant:ident, $ty:ty) => { None };
 
     (@payload) => { None };
     (@payload $ty:ty) => { Some(&<$ty as $crate::wire::Wire>::KIND) };

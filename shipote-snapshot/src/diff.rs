@@ -1,6 +1,5 @@
 //! The difference of two states: entities by id (saved pipelines by name), and what changed in them field by field.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use crate::bridge::Bridge;
 use crate::domain::{Collection, ShipoteSnapshot};
+use crate::ordered::Named;
 use crate::wire::{Style, Wire};
 use crate::{v2, v5};
 
@@ -76,7 +76,7 @@ pub struct DiffOptions {
 pub fn diff(old: &ShipoteSnapshot, new: &ShipoteSnapshot, options: DiffOptions) -> Diff {
     let mut diff = Diff::default();
     let (mut before, after) = (entities(old, options), entities(new, options));
-    for ((collection, id), (label, entity)) in after {
+    for ((collection, id), (label, entity)) in after.into_iter() {
         let name = EntityName { collection, id, label };
         match before.remove(&(collection, name.id.clone())) {
             None => diff.added.push(name),
@@ -94,10 +94,10 @@ pub fn diff(old: &ShipoteSnapshot, new: &ShipoteSnapshot, options: DiffOptions) 
     diff
 }
 
-type Entities = BTreeMap<(Collection, String), (String, Value)>;
+type Entities = Named<(String, Value)>;
 
 fn entities(snapshot: &ShipoteSnapshot, options: DiffOptions) -> Entities {
-    let mut entities = Entities::new();
+    let mut entities = Entities::default();
     for entry in &snapshot.workspaces {
         let mut wire = v5::WorkspaceEntry::lower(entry.clone());
         if !options.stats_history {

@@ -4,10 +4,10 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error};
 use sha2::{Digest as _, Sha256};
 
-use crate::wire::{Key, Kind, Own, Style, Wire};
+use crate::source::{self, Source, Unfit};
+use crate::wire::{Kind, Own, Style, Wire};
 
 /// SHA-256 of the bytes of a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,18 +65,17 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Key::deserialize(deserializer)?.0.parse().map_err(D::Error::custom)
-    }
-}
-
 impl Wire for Digest {
     const KIND: Kind = Kind::Own(&Own {
         expected: "a SHA-256 of 64 digits of lower-case hexadecimal",
-        accepts: |json| serde_json::from_str::<Self>(json).is_ok(),
+        accepts: |json| source::read::<Self>(json).is_some(),
+        #[cfg(feature = "schema")]
         schema: r#"{"type":"string","pattern":"^[0-9a-f]{64}$"}"#,
     });
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        value.text()?.parse().map_err(|_| Unfit)
+    }
 
     fn write(&self, out: &mut String, _: Style) {
         use core::fmt::Write as _;

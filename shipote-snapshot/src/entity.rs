@@ -1,6 +1,5 @@
 //! One entity at a time: its JSON, as a journal record or an answer of the API holds it, and its place in a state.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,9 +7,10 @@ use crate::bridge::Bridge;
 use crate::domain::{
     Collection, CommandEntry, LivePipelineEntry, PipelineEntry, ShipoteSnapshot, WorkspaceEntry,
 };
+use crate::ordered::{Named, sort_by_key};
 use crate::wire::{Style, Wire};
 use crate::write::workspace;
-use crate::{v2, v5};
+use crate::{source, v2, v5};
 
 /// One entity of a state.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +30,7 @@ impl Entity {
     #[must_use]
     pub fn from_json(collection: Collection, json: &str) -> Option<Self> {
         fn read<W: Wire + Bridge<D>, D>(json: &str) -> Option<D> {
-            // As text, as whole documents are read: a second kind of reader would be all this code a second time.
-            serde_json::from_str::<W>(json).ok().map(W::lift)
+            source::read::<W>(json).map(W::lift)
         }
         match collection {
             Collection::Workspaces => read::<v5::WorkspaceEntry, _>(json).map(Self::Workspace),
@@ -142,10 +141,10 @@ impl ShipoteSnapshot {
     pub fn apply(&mut self, changes: impl IntoIterator<Item = EntityChange>) {
         // Changes are whole, so the last one of an entity decides what it is. Where it stands is decided by the first
         // one that put it there, as if the changes were applied one by one.
-        let mut last = LastChanges::new();
+        let mut last = Named::default();
         for (order, change) in changes.into_iter().enumerate() {
             let (name, entity) = change.named();
-            let fate = last.entry(name).or_insert(Fate { removed: false, order, entity: None });
+            let fate = last.or_insert(name, Fate { removed: false, order, entity: None });
             if fate.entity.is_none() {
                 fate.order = order;
             }
@@ -168,9 +167,9 @@ impl ShipoteSnapshot {
             Entity::Command(entry) => Some(entry),
             _ => None,
         });
-        let placed = |fate: Fate| fate.entity.map(|entity| (fate.order, entity));
-        let mut new: Vec<(usize, Entity)> = last.into_values().filter_map(placed).collect();
-        new.sort_by_key(|(order, _)| *order);
+        let placed = |(_, fate): (_, Fate)| fate.entity.map(|entity| (fate.order, entity));
+        let mut new: Vec<(usize, Entity)> = last.into_iter().filter_map(placed).collect();
+        sort_by_key(&mut new, |(order, _)| *order as u128);
         for (_, entity) in new {
             match entity {
                 Entity::Workspace(entry) => self.workspaces.push(entry),
@@ -181,8 +180,6 @@ impl ShipoteSnapshot {
         }
     }
 }
-
-type LastChanges = BTreeMap<(Collection, String), Fate>;
 
 /// What changes make of one entity.
 struct Fate {
@@ -196,7 +193,7 @@ struct Fate {
 /// Replaces or drops the entries of `list` that changes name; leaves in `last` what comes to the end of a list.
 fn replace<T>(
     list: &mut Vec<T>,
-    last: &mut LastChanges,
+    last: &mut Named<Fate>,
     wrap: impl Fn(T) -> Entity,
     unwrap: impl Fn(Entity) -> Option<T>,
 ) {

@@ -14,6 +14,7 @@ use shipote_card::Severity;
 
 use crate::code;
 use crate::domain::{Collection, HeldEntity, SNAPSHOT_VERSION};
+use crate::ordered::sort_by_key;
 use crate::outline::{Fields, Outline};
 use crate::place::{BYTE_ORDER_MARK, Finding, Findings, Step, Stretch, Text};
 use crate::read::{Beside, Verdict};
@@ -82,7 +83,7 @@ pub(crate) fn examine(bytes: &[u8]) -> Examination<'_> {
     let Document { head, mut entities, in_order } = walk_document(&mut walk, document, version);
     let Walk { mut findings, mut edits, beside, .. } = walk;
     apply_rules(&mut entities, text, version, &mut findings);
-    edits.sort_by_key(|edit| edit.at.offset);
+    sort_by_key(&mut edits, |edit| edit.at.offset as u128);
     let whole = edits.is_empty() && beside.is_empty() && entities.iter().all(|entity| !entity.bad);
     let body = in_order.then_some(Body { version, text, head, entities, edits, whole });
     judged(number, findings, beside, body)
@@ -191,11 +192,9 @@ fn offset_of(content: &str, error: &serde_json::Error) -> usize {
 
 /// Returns what an error says, without the place that follows it.
 fn reason(error: &serde_json::Error) -> String {
-    let mut text = format!("{error}");
-    if let Some(place) = text.rfind(" at line ") {
-        text.truncate(place);
-    }
-    text
+    let text = format!("{error}");
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).into()
 }
 
 /// What stands as the version.
@@ -330,15 +329,20 @@ fn apply_rules<'t>(entities: &mut [Entity<'t>], text: Text<'t>, version: u64, fi
 /// Finds parts of raw values by pointer; each object and list is taken apart once, however often it is asked for.
 #[derive(Default)]
 struct Locator<'t> {
-    parts: BTreeMap<usize, (Fields<'t>, Vec<&'t RawValue>)>,
+    /// Where the parts of a raw value stand, by the address of its text.
+    places: BTreeMap<u64, u64>,
+    parts: Vec<(Fields<'t>, Vec<&'t RawValue>)>,
 }
 
 impl<'t> Locator<'t> {
     /// Returns the part of `raw` that `pointer` names, or the last one on the way that is there.
     fn descend(&mut self, raw: &'t RawValue, pointer: &str) -> &'t RawValue {
         pointer.split('/').skip(1).fold(raw, |raw, step| {
-            let apart = || (Fields::of(raw), elements(raw).unwrap_or_default());
-            let (fields, list) = self.parts.entry(raw.get().as_ptr().addr()).or_insert_with(apart);
+            let at = *self.places.entry(raw.get().as_ptr().addr() as u64).or_insert(self.parts.len() as u64);
+            if at == self.parts.len() as u64 {
+                self.parts.push((Fields::of(raw), elements(raw).unwrap_or_default()));
+            }
+            let (fields, list) = &self.parts[at as usize];
             let element = || list.get(step.parse::<usize>().ok()?).copied();
             fields.get(step).or_else(element).unwrap_or(raw)
         })

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::journal::{Line, decode};
 use crate::load::Input;
+use crate::ordered::sort_by_key;
 use crate::samples::is_samples;
 
 /// Files of one state.
@@ -36,7 +37,7 @@ pub fn gather<'a>(files: &[Input<'a>]) -> Result<Gathered<'a>, (Input<'a>, Input
             gathered.checkpoint = Some(*file);
         }
     }
-    gathered.journals.sort_by_key(|file| base_seq(file.bytes));
+    sort_by_key(&mut gathered.journals, |file| base_seq(file.bytes).into());
     Ok(gathered)
 }
 

@@ -114,10 +114,22 @@ pub(crate) fn line(json: &impl Wire) -> String {
     // The checksum is not known before the JSON is written.
     let mut line = String::from("00000000 ");
     json.write(&mut line, Style::Snake);
-    let checksum = format!("{:08x}", crc32fast::hash(&line.as_bytes()[checksum::LEN..]));
+    let checksum = format!("{:08x}", crc32(&line.as_bytes()[checksum::LEN..]));
     line.replace_range(..checksum.len(), &checksum);
     line.push('\n');
     line
+}
+
+/// Returns the CRC-32 of `bytes`, as zlib and POSIX tools count it.
+#[must_use]
+pub fn crc32(bytes: &[u8]) -> u32 {
+    // The page has no room for larger tables: they are noise, which nothing packs.
+    #[cfg(target_arch = "wasm32")]
+    type Tables = crc::Table<1>;
+    #[cfg(not(target_arch = "wasm32"))]
+    type Tables = crc::Table<16>;
+    const CRC: crc::Crc<u32, Tables> = crc::Crc::<u32, Tables>::new(&crc::CRC_32_ISO_HDLC);
+    CRC.checksum(bytes)
 }
 
 /// The checksum before each line.
@@ -137,6 +149,6 @@ pub(crate) mod checksum {
             };
             checksum = checksum << 4 | u32::from(value);
         }
-        (digits[8] == b' ' && crc32fast::hash(json) == checksum).then_some((checksum, json))
+        (digits[8] == b' ' && super::crc32(json) == checksum).then_some((checksum, json))
     }
 }

@@ -27,6 +27,7 @@ pub mod journal;
 pub mod load;
 pub mod log;
 pub mod look;
+pub mod ordered;
 mod outline;
 mod place;
 mod quantity;
@@ -38,6 +39,7 @@ mod rules;
 pub mod samples;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod source;
 mod table;
 pub mod upgrade;
 mod v1;

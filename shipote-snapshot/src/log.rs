@@ -1,6 +1,6 @@
 //! The journal as a readable history: which entity changed, when, and what of it.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,6 +12,7 @@ use crate::diff::{FieldChange, compare};
 use crate::domain::{Collection, ShipoteSnapshot};
 use crate::entity::{Entity, EntityChange};
 use crate::journal::{self, Entry, Record};
+use crate::ordered::Named;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,7 +78,7 @@ pub fn log<'a>(state: Option<&'a ShipoteSnapshot>, journals: &'a [&'a [u8]]) -> 
         records: alloc::boxed::Box::new(records),
         state,
         index,
-        seen: BTreeMap::new(),
+        seen: Named::default(),
         last_seq: 0,
         from_nothing: journals.first().is_some_and(|bytes| journal::begins_with_nothing(bytes)),
         ready: VecDeque::new(),
@@ -89,9 +90,9 @@ pub struct Log<'a> {
     records: alloc::boxed::Box<dyn Iterator<Item = Record> + 'a>,
     state: Option<&'a ShipoteSnapshot>,
     /// Where the entities of the state stand.
-    index: BTreeMap<(Collection, String), usize>,
+    index: Named<usize>,
     /// What the records so far say of each entity; none of one that was taken away.
-    seen: BTreeMap<(Collection, String), Option<Known>>,
+    seen: Named<Option<Known>>,
     last_seq: u64,
     /// Whether the records so far are all that there ever were, so that what none of them named was not there.
     from_nothing: bool,
@@ -194,7 +195,8 @@ impl Known {
     }
 }
 
-fn index(state: &ShipoteSnapshot) -> BTreeMap<(Collection, String), usize> {
+fn index(state: &ShipoteSnapshot) -> Named<usize> {
+    let mut index = Named::default();
     let lens = [
         state.workspaces.len(),
         state.saved_pipelines.len(),
@@ -203,7 +205,12 @@ fn index(state: &ShipoteSnapshot) -> BTreeMap<(Collection, String), usize> {
     ];
     let all = Collection::ALL.into_iter().zip(lens);
     let named = all.flat_map(|(list, len)| (0..len).map(move |at| (list, at)));
-    named.filter_map(|(list, at)| Some(((list, entity(state, list, at)?.key()), at))).collect()
+    for (list, at) in named {
+        if let Some(entity) = entity(state, list, at) {
+            index.insert((list, entity.key()), at);
+        }
+    }
+    index
 }
 
 fn entity(state: &ShipoteSnapshot, collection: Collection, at: usize) -> Option<Entity> {

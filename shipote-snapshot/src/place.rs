@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::ordered::sort_by_key;
 use serde_json::value::RawValue;
 use shipote_card::label::nearest;
 use shipote_card::{Place, Problem, Severity};
@@ -157,7 +158,7 @@ impl Findings {
 
     /// Returns the problems by place, and how many more there are. `file` are the bytes that the offsets count.
     pub(crate) fn told(mut self, file: &[u8]) -> (Vec<Problem>, u64) {
-        self.list.sort_by_key(|finding| finding.at.offset);
+        sort_by_key(&mut self.list, |finding| finding.at.offset as u128);
         let mut offsets: Vec<usize> = self
             .list
             .iter()
@@ -165,7 +166,7 @@ impl Findings {
             .flatten()
             .map(|s| s.offset)
             .collect();
-        offsets.sort_unstable();
+        sort_by_key(&mut offsets, |offset| *offset as u128);
         offsets.dedup();
         let lines = line_and_column(file, &offsets);
         let place = |pointer: String, at: Stretch| {

@@ -4,12 +4,9 @@
 
 use alloc::format;
 use alloc::string::String;
-use core::fmt;
 use core::fmt::Write as _;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-
+use crate::source::{self, Form, Source, Unfit};
 use crate::wire::{Kind, Own, Style, Wire, write_text};
 
 wire_struct! {
@@ -105,29 +102,18 @@ fn cpus_of_text(text: &str) -> Option<u32> {
 }
 
 macro_rules! own_form {
-    ($ty:ident, $expected:literal, $schema:literal, { $($visit:item)* }, |$value:ident, $out:ident| $write:expr) => {
-        impl<'de> Deserialize<'de> for $ty {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct OwnVisitor;
-                impl<'de> Visitor<'de> for OwnVisitor {
-                    type Value = $ty;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expected)
-                    }
-
-                    $($visit)*
-                }
-                deserializer.deserialize_any(OwnVisitor)
-            }
-        }
-
+    ($ty:ident, $expected:literal, $schema:literal, |$source:ident| $read:expr, |$value:ident, $out:ident| $write:expr) => {
         impl Wire for $ty {
             const KIND: Kind = Kind::Own(&Own {
                 expected: $expected,
-                accepts: |json| serde_json::from_str::<$ty>(json).is_ok(),
+                accepts: |json| source::read::<Self>(json).is_some(),
+                #[cfg(feature = "schema")]
                 schema: $schema,
             });
+
+            fn read($source: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+                $read.ok_or(Unfit)
+            }
 
             fn write(&self, $out: &mut String, _: Style) {
                 let $value = self;
@@ -137,29 +123,36 @@ macro_rules! own_form {
     };
 }
 
-fn or_unfit<T, E: Error>(value: Option<T>) -> Result<T, E> {
-    value.ok_or_else(|| E::custom("not of this form"))
+/// Reads a text or a number.
+fn plain<'de>(source: &mut dyn Source<'de>) -> Result<Form<'de>, Unfit> {
+    source.form(&mut |_, _| Err(Unfit))
+}
+
+impl Span {
+    fn of_form(source: &mut dyn Source<'_>) -> Result<Option<Self>, Unfit> {
+        let mut plain = None;
+        let parts = SpanParts::of_members(&mut |members| {
+            let form = source.form(members)?;
+            plain = match &form {
+                Form::Unsigned(secs) => secs.checked_mul(1000),
+                Form::Text(text) => span_of_text(text),
+                Form::Float(_) | Form::Object => None,
+            };
+            Ok(matches!(form, Form::Object))
+        })?;
+        let ms = parts.map_or(plain, |parts| {
+            let sub_ms = u64::from(parts.nanos / 1_000_000);
+            parts.secs.checked_mul(1000).and_then(|ms| ms.checked_add(sub_ms))
+        });
+        Ok(ms.map(Self))
+    }
 }
 
 own_form!(
     Span,
     "a span of time like \"90s\" or \"1h30m\", whole seconds, or {secs, nanos}",
     r#"{"oneOf":[{"type":"integer","minimum":0,"maximum":18446744073709551},{"type":"string","pattern":"^ *([0-9]+d)? *([0-9]+h)? *([0-9]+m)? *([0-9]+s)? *([0-9]+ms)? *$","minLength":2},{"type":"object","properties":{"secs":{"type":"integer","minimum":0,"maximum":18446744073709551},"nanos":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["secs"],"additionalProperties":false}]}"#,
-    {
-        fn visit_u64<E: Error>(self, secs: u64) -> Result<Span, E> {
-            or_unfit(secs.checked_mul(1000).map(Span))
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-            or_unfit(span_of_text(text).map(Span))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Span, A::Error> {
-            let parts = SpanParts::deserialize(MapAccessDeserializer::new(map))?;
-            let sub_ms = u64::from(parts.nanos / 1_000_000);
-            or_unfit(parts.secs.checked_mul(1000).and_then(|ms| ms.checked_add(sub_ms)).map(Span))
-        }
-    },
+    |source| Self::of_form(source)?,
     |span, out| {
         let (secs, ms) = (span.0 / 1000, span.0 % 1000);
         let _ = match (secs, ms) {
@@ -174,14 +167,10 @@ own_form!(
     Bytes,
     "an amount of memory like \"512MiB\", or a number of bytes",
     r#"{"oneOf":[{"type":"integer","minimum":0,"maximum":18446744073709551615},{"type":"string","pattern":"^ *[0-9]+ *(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB) *$"}]}"#,
-    {
-        fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
-            Ok(Bytes(bytes))
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-            or_unfit(bytes_of_text(text).map(Bytes))
-        }
+    |source| match plain(source)? {
+        Form::Unsigned(bytes) => Some(Self(bytes)),
+        Form::Text(text) => bytes_of_text(&text).map(Self),
+        Form::Float(_) | Form::Object => None,
     },
     |bytes, out| write!(out, "{}", bytes.0).unwrap_or_default()
 );
@@ -190,18 +179,11 @@ own_form!(
     Cpus,
     "a number of processors like 2, \"1.5\" or \"150%\"",
     r#"{"oneOf":[{"type":"number","exclusiveMinimum":0},{"type":"string","pattern":"^ *[0-9]+(\\.[0-9]{0,3})? *%?$"}]}"#,
-    {
-        fn visit_u64<E: Error>(self, whole: u64) -> Result<Cpus, E> {
-            or_unfit(cpus_of_text(&format!("{whole}")).map(Cpus))
-        }
-
-        fn visit_f64<E: Error>(self, number: f64) -> Result<Cpus, E> {
-            or_unfit(cpus_of_text(&format!("{number}")).map(Cpus))
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Cpus, E> {
-            or_unfit(cpus_of_text(text).map(Cpus))
-        }
+    |source| match plain(source)? {
+        Form::Unsigned(whole) => cpus_of_text(&format!("{whole}")).map(Self),
+        Form::Float(number) => cpus_of_text(&format!("{number}")).map(Self),
+        Form::Text(text) => cpus_of_text(&text).map(Self),
+        Form::Object => None,
     },
     |cpus, out| {
         let text = format!("{}.{:03}", cpus.0 / 1000, cpus.0 % 1000);
@@ -209,32 +191,24 @@ own_form!(
     }
 );
 
+fn quota_action(text: &str) -> Option<String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'+')
+    };
+    let matches = |action: &str| {
+        text.get(1..) == action.get(1..)
+            && text.get(..1).is_some_and(|first| first.eq_ignore_ascii_case(&action[..1]))
+    };
+    let plain = QUOTA_ACTIONS.into_iter().find(|action| matches(action)).map(Into::into);
+    plain.or_else(|| text.strip_prefix("signal:").filter(|name| is_name(name)).map(|_| text.into()))
+}
+
 const QUOTA_ACTIONS: [&str; 5] = ["observe", "warn", "throttle", "freeze", "kill"];
 
 own_form!(
     QuotaAction,
     "one of observe, warn, throttle, freeze, kill, or signal:NAME",
     r#"{"type":"string","pattern":"^([Oo]bserve|[Ww]arn|[Tt]hrottle|[Ff]reeze|[Kk]ill|signal:[A-Z0-9+]+)$"}"#,
-    {
-        fn visit_str<E: Error>(self, text: &str) -> Result<QuotaAction, E> {
-            let is_name = |name: &str| {
-                !name.is_empty()
-                    && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'+')
-            };
-            let matches = |action: &str| {
-                text.get(1..) == action.get(1..)
-                    && text.get(..1).is_some_and(|first| first.eq_ignore_ascii_case(&action[..1]))
-            };
-            if let Some(action) = QUOTA_ACTIONS.into_iter().find(|action| matches(action)) {
-                Ok(QuotaAction(action.into()))
-            } else {
-                or_unfit(
-                    text.strip_prefix("signal:")
-                        .filter(|name| is_name(name))
-                        .map(|_| QuotaAction(text.into())),
-                )
-            }
-        }
-    },
+    |source| quota_action(&source.text()?).map(Self),
     |action, out| write_text(out, &action.0)
 );

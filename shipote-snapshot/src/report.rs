@@ -1,6 +1,5 @@
 //! The report of `state verify`: verdict, counts and every problem of one file, in the form that scripts read.
 
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -187,6 +186,6 @@ impl Counts {
 }
 
 fn as_number<S: Serializer>(number: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    let raw: Option<Box<RawValue>> = number.clone().and_then(|digits| RawValue::from_string(digits).ok());
+    let raw: Option<&RawValue> = number.as_deref().and_then(|digits| serde_json::from_str(digits).ok());
     raw.serialize(serializer)
 }

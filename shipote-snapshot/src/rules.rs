@@ -283,13 +283,15 @@ fn ids_stand_once(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
         // As they are made, each later than the one before: none stands twice.
         return;
     }
-    let mut first: BTreeMap<&str, (Collection, usize)> = BTreeMap::new();
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places: Vec<(Collection, usize)> = Vec::new();
     let mut seen = |collection: Collection, index: usize, id| {
         let Some(id) = id else { return false };
         let (other, at) = match first.entry(id) {
-            Entry::Occupied(before) => *before.get(),
+            Entry::Occupied(before) => places[*before.get()],
             Entry::Vacant(free) => {
-                free.insert((collection, index));
+                free.insert(places.len());
+                places.push((collection, index));
                 return false;
             }
         };

@@ -3,12 +3,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use shipote_card::{CommandId, PipelineId, WorkspaceId};
 
 use crate::domain::{Lineage, WRITTEN_SAMPLES};
+use crate::source::{Source, Unfit};
 use crate::upgrade::{Notes, Origin};
 use crate::wire::{Kind, Style, Wire};
 use crate::{v1, v2, v3, v4};
@@ -207,33 +206,20 @@ wire_struct! {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Samples(pub(crate) Vec<PersistedStats>);
 
-impl<'de> Deserialize<'de> for Samples {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SamplesVisitor;
-        impl<'de> Visitor<'de> for SamplesVisitor {
-            type Value = Samples;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Samples, A::Error> {
-                let mut samples = Vec::new();
-                while let Some(sample) = list.next_element()? {
-                    if samples.is_empty() {
-                        samples.reserve_exact(WRITTEN_SAMPLES);
-                    }
-                    samples.push(sample);
-                }
-                Ok(Samples(samples))
-            }
-        }
-        deserializer.deserialize_seq(SamplesVisitor)
-    }
-}
-
 impl Wire for Samples {
     const KIND: Kind = <Vec<PersistedStats>>::KIND;
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        let mut samples = Vec::new();
+        value.list(&mut |item| {
+            if samples.is_empty() {
+                samples.reserve_exact(WRITTEN_SAMPLES);
+            }
+            samples.push(PersistedStats::read(item)?);
+            Ok(())
+        })?;
+        Ok(Self(samples))
+    }
 
     fn write(&self, out: &mut String, style: Style) {
         self.0.write(out, style);

@@ -267,9 +267,7 @@ impl<'t> Walk<'t> {
 
     fn choice(&mut self, raw: &'t RawValue, choice: &'static Choice) {
         let names = || choice.variants.iter().map(|variant| variant.snake);
-        let find = |name: &str| {
-            choice.variants.iter().find(|variant| variant.snake == name || variant.camel == name)
-        };
+        let find = |name: &str| choice.variants.iter().find(|variant| variant.is_called(name));
         match raw.get().as_bytes()[0] {
             b'"' => {
                 let Some(name) = self.string(raw, "a text") else { return };

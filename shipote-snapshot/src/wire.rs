@@ -9,12 +9,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::Write as _;
-use core::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use shipote_card::{CommandId, PipelineId, WorkspaceId};
 
 use crate::domain::Lineage;
+use crate::source::{Source, Unfit};
 
 /// How names of variants are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,12 @@ pub(crate) enum Style {
 }
 
 /// A value that stands in `state.json`.
-pub(crate) trait Wire: for<'de> Deserialize<'de> {
+pub(crate) trait Wire: Sized {
     /// Its row in the field table.
     const KIND: Kind;
+
+    /// Reads it, strictly.
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit>;
 
     /// Appends its JSON.
     fn write(&self, out: &mut String, style: Style);
@@ -67,7 +70,7 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: &'static Kind,
     pub(crate) required: bool,
-    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg(feature = "schema")]
     pub(crate) doc: &'static str,
 }
 
@@ -87,6 +90,13 @@ pub(crate) struct Variant {
     pub(crate) payload: Option<&'static Kind>,
 }
 
+impl Variant {
+    /// Returns whether `name` is its name in either style.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        name == self.snake || name == self.camel
+    }
+}
+
 /// A form with a grammar of its own.
 #[derive(Debug)]
 pub(crate) struct Own {
@@ -95,7 +105,7 @@ pub(crate) struct Own {
     /// Whether this JSON text is of that form.
     pub(crate) accepts: fn(&str) -> bool,
     /// Its JSON Schema.
-    #[cfg_attr(not(any(feature = "schema", test)), expect(dead_code, reason = "only the schema shows it"))]
+    #[cfg(feature = "schema")]
     pub(crate) schema: &'static str,
 }
 
@@ -134,32 +144,17 @@ impl<V> Map<V> {
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Map<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MapVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for MapVisitor<V> {
-            type Value = Map<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Map<V>, A::Error> {
-                let mut map = BTreeMap::new();
-                while let Some((key, value)) = access.next_entry::<String, V>()? {
-                    if map.insert(key, value).is_some() {
-                        return Err(de::Error::custom("duplicate key"));
-                    }
-                }
-                Ok(Map(map))
-            }
-        }
-        deserializer.deserialize_map(MapVisitor(PhantomData))
-    }
-}
-
 impl<V: Wire> Wire for Map<V> {
     const KIND: Kind = Kind::Map(&V::KIND);
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        let mut map = BTreeMap::new();
+        value.object(&mut |key, value| match map.insert(key.into(), V::read(value)?) {
+            None => Ok(()),
+            Some(_) => Err(Unfit),
+        })?;
+        Ok(Self(map))
+    }
 
     fn write(&self, out: &mut String, style: Style) {
         let mut object = ObjectWriter::open(out);
@@ -172,6 +167,15 @@ impl<V: Wire> Wire for Map<V> {
 
 impl<T: Wire> Wire for Vec<T> {
     const KIND: Kind = Kind::List(&T::KIND);
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        let mut items = Self::new();
+        value.list(&mut |item| {
+            items.push(T::read(item)?);
+            Ok(())
+        })?;
+        Ok(items)
+    }
 
     fn write(&self, out: &mut String, style: Style) {
         out.push('[');
@@ -188,6 +192,15 @@ impl<T: Wire> Wire for Vec<T> {
 impl<T: Wire> Wire for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);
 
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        let mut read = None;
+        value.nullable(&mut |some| {
+            read = Some(T::read(some)?);
+            Ok(())
+        })?;
+        Ok(read)
+    }
+
     fn write(&self, out: &mut String, style: Style) {
         match self {
             Some(value) => value.write(out, style),
@@ -197,9 +210,13 @@ impl<T: Wire> Wire for Option<T> {
 }
 
 macro_rules! wire_scalar {
-    ($($ty:ty => $kind:expr),+ $(,)?) => {$(
+    ($($ty:ty => $kind:expr, $read:expr);+ $(;)?) => {$(
         impl Wire for $ty {
             const KIND: Kind = $kind;
+
+            fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+                $read(value)
+            }
 
             fn write(&self, out: &mut String, _: Style) {
                 let _ = write!(out, "{self}");
@@ -209,17 +226,25 @@ macro_rules! wire_scalar {
 }
 
 wire_scalar! {
-    bool => Kind::Bool,
-    u8 => Kind::Integer(u8::MAX as u64),
-    u16 => Kind::Integer(u16::MAX as u64),
-    u32 => Kind::Integer(u32::MAX as u64),
-    u64 => Kind::Integer(u64::MAX),
+    bool => Kind::Bool, |value: &mut dyn Source<'_>| value.boolean();
+    u8 => Kind::Integer(u8::MAX as u64), whole;
+    u16 => Kind::Integer(u16::MAX as u64), whole;
+    u32 => Kind::Integer(u32::MAX as u64), whole;
+    u64 => Kind::Integer(u64::MAX), |value: &mut dyn Source<'_>| value.unsigned();
+}
+
+fn whole<T: TryFrom<u64>>(value: &mut dyn Source<'_>) -> Result<T, Unfit> {
+    T::try_from(value.unsigned()?).map_err(|_| Unfit)
 }
 
 macro_rules! wire_id {
     ($($ty:ty),+) => {$(
         impl Wire for $ty {
             const KIND: Kind = Kind::Id;
+
+            fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+                value.text()?.parse().map_err(|_| Unfit)
+            }
 
             fn write(&self, out: &mut String, _: Style) {
                 let _ = write!(out, "\"{self}\"");
@@ -230,14 +255,12 @@ macro_rules! wire_id {
 
 wire_id!(WorkspaceId, PipelineId, CommandId, Lineage);
 
-impl<'de> Deserialize<'de> for Lineage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Key::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
-    }
-}
-
 impl Wire for f64 {
     const KIND: Kind = Kind::Float;
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        value.float()
+    }
 
     fn write(&self, out: &mut String, _: Style) {
         // A number that JSON can't hold becomes null, which every place with a number of this kind may be.
@@ -247,6 +270,10 @@ impl Wire for f64 {
 
 impl Wire for String {
     const KIND: Kind = Kind::Text;
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        value.text().map(Into::into)
+    }
 
     fn write(&self, out: &mut String, _: Style) {
         write_text(out, self);

@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(read(dir.path(), 0), []);
         fs::remove_file(&path).unwrap();
         let json = r#"{"stats":2,"at_ms":0}"#;
-        let newer = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        let newer = format!("{:08x} {json}\n", shipote_snapshot::journal::crc32(json.as_bytes()));
         fs::write(&path, &newer).unwrap();
         assert_eq!(SampleJournal::open(dir.path()).unwrap_err().kind(), io::ErrorKind::Unsupported);
         assert_eq!(fs::read_to_string(&path).unwrap(), newer);

@@ -17,7 +17,7 @@ use crate::outline::Fields;
 use crate::place::{Finding, Findings, Step, Stretch, Text, nearest_hint};
 use crate::walk::{Walk, elements};
 use crate::wire::{Kind, Wire};
-use crate::{v2, v5};
+use crate::{source, v2, v5};
 
 /// Reads a line of a journal, with or without its line feed; returns none where it is not exactly what is written.
 #[must_use]
@@ -30,7 +30,7 @@ pub fn decode(line: &[u8]) -> Option<Line> {
 pub(super) fn read(json: &[u8]) -> Option<Line> {
     let json = core::str::from_utf8(json).ok()?;
     // Records of changes are by far the most, and begin with the same bytes as those of a checkpoint.
-    if let Ok(record) = serde_json::from_str::<form::ChangeRecord>(json) {
+    if let Some(record) = source::read::<form::ChangeRecord>(json) {
         let changes = record.ops.into_iter().map(change).collect::<Option<_>>()?;
         let form::ChangeRecord { seq, at_ms, durable_seq, v, .. } = record;
         let entry = Entry::Changes(changes);
@@ -41,7 +41,7 @@ pub(super) fn read(json: &[u8]) -> Option<Line> {
             entry,
         }));
     }
-    if let Ok(record) = serde_json::from_str::<form::CheckpointRecord>(json) {
+    if let Some(record) = source::read::<form::CheckpointRecord>(json) {
         let form::CheckpointRecord { seq, at_ms, durable_seq, op, serial, digest } = record;
         let entry = Entry::Checkpoint { serial, digest };
         return (op == CHECKPOINT && durable_seq < seq).then_some(Line::Record(Record {
@@ -51,8 +51,7 @@ pub(super) fn read(json: &[u8]) -> Option<Line> {
             entry,
         }));
     }
-    let form::Header { journal, lineage, base_serial, base_seq, base_digest, at_ms } =
-        serde_json::from_str(json).ok()?;
+    let form::Header { journal, lineage, base_serial, base_seq, base_digest, at_ms } = source::read(json)?;
     (journal == JOURNAL_VERSION).then_some(Line::Header(Header {
         lineage,
         base_serial,

@@ -104,7 +104,7 @@ struct Follower<'a> {
     on_damage: OnDamage,
     findings: &'a mut [Findings],
     /// The records so far with their checksums.
-    seen: BTreeMap<u64, u32>,
+    seen: BTreeMap<u64, u64>,
     /// The first damaged line since the last good one.
     damaged: Option<Damaged>,
     chain: Chain,
@@ -177,9 +177,9 @@ impl Follower<'_> {
     /// Returns whether a record is to be replayed.
     fn record(&mut self, journal: usize, record: &Record, here: Damaged, sum: u32) -> Result<bool, Stopped> {
         let Record { seq, at_ms, .. } = *record;
-        if let Some(first) = self.seen.insert(seq, sum) {
+        if let Some(first) = self.seen.insert(seq, sum.into()) {
             let message = format!("the sequence number {seq} stands twice");
-            if first == sum {
+            if first == u64::from(sum) {
                 let hint = "both say the same; the second one is skipped";
                 let findings = &mut self.findings[journal];
                 tell(findings, Severity::Warning, code::SEQ_REPEATED, here.at, message, hint);

@@ -1,17 +1,14 @@
 //! The lines of a journal as they are written, each an object with named fields.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-
-use serde::de::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use super::JOURNAL_VERSION;
 use crate::digest::Digest;
 use crate::domain::{Collection, Lineage, SNAPSHOT_VERSION};
 use crate::entity::EntityChange;
+use crate::source::{Source, Unfit};
 use crate::wire::{Kind, Own, Style, Wire};
 
 wire_struct! {
@@ -84,15 +81,18 @@ wire_struct! {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Body(pub(crate) String);
 
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Box::<RawValue>::deserialize(deserializer)?.get().to_owned()))
-    }
-}
-
 impl Wire for Body {
     // What may stand there depends on the operation.
-    const KIND: Kind = Kind::Own(&Own { expected: "an entity", accepts: |_| true, schema: "{}" });
+    const KIND: Kind = Kind::Own(&Own {
+        expected: "an entity",
+        accepts: |_| true,
+        #[cfg(feature = "schema")]
+        schema: "{}",
+    });
+
+    fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
+        Ok(Self(value.raw()?.to_owned()))
+    }
 
     fn write(&self, out: &mut String, _: Style) {
         out.push_str(&self.0);

@@ -1,6 +1,5 @@
 //! Records into a state, and what the state is where they don't fit together.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -10,6 +9,7 @@ use super::Input;
 use crate::domain::{Collection, ShipoteSnapshot};
 use crate::entity::EntityChange;
 use crate::journal::{self, Content, Entry, Header, Scan};
+use crate::ordered::Named;
 use crate::outline::Outline;
 use crate::place::{Finding, Findings, Stretch};
 use crate::read::read;
@@ -107,13 +107,15 @@ fn key(snapshot: &ShipoteSnapshot, spot: &Spot) -> Option<String> {
 }
 
 /// Returns where each entity was named last.
-fn named(journals: &[Input<'_>]) -> BTreeMap<(Collection, String), (usize, Stretch)> {
-    let mut named = BTreeMap::new();
+fn named(journals: &[Input<'_>]) -> Named<(usize, Stretch)> {
+    let mut named = Named::default();
     for (journal, input) in journals.iter().enumerate() {
         // The changes were taken out of the scan at hand; this is rare enough to do it once more.
         for line in journal::scan(input.bytes).lines {
             if let Content::Record(journal::Record { entry: Entry::Changes(changes), .. }) = line.content {
-                named.extend(changes.iter().map(|change| (change.name(), (journal, line.at))));
+                for change in &changes {
+                    named.insert(change.name(), (journal, line.at));
+                }
             }
         }
     }

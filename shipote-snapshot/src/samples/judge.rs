@@ -1,6 +1,5 @@
 //! What a file of samples is worth, and every line of it that is not what was written.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +10,7 @@ use shipote_card::Severity;
 use super::{SAMPLES_VERSION, Samples, read};
 use crate::code;
 use crate::load::Input;
+use crate::ordered::sort_by_key;
 use crate::place::{Finding, Findings, Stretch};
 use crate::report::{FileProblem, base_name};
 
@@ -79,7 +79,9 @@ pub fn judge(file: Input<'_>) -> (SamplesReport, Vec<FileProblem>, u64) {
         };
         tell(Severity::Warning, code, at, message.into(), hint);
     }
-    let workspaces: BTreeSet<_> = points.iter().map(|point| point.workspace).collect();
+    let mut workspaces: Vec<u128> = points.iter().map(|point| point.workspace.as_u128()).collect();
+    sort_by_key(&mut workspaces, |id| *id);
+    workspaces.dedup();
     let times = points.iter().map(|point| point.at_ms);
     let report = SamplesReport {
         points: points.len() as u64,

@@ -7,6 +7,7 @@ use shipote_card::WorkspaceId;
 use super::{Extremes, Point, SAMPLES_VERSION};
 use crate::domain::PersistedStats;
 use crate::journal::{self, checksum};
+use crate::source;
 
 /// Longest line of a point, in bytes: every number as long as it can be.
 pub const LINE_MAX: usize = 768;
@@ -114,12 +115,11 @@ pub(super) fn encode(point: &Point) -> String {
 /// Reads a line with its line feed; none where it is not exactly what is written.
 pub(super) fn decode(line: &[u8]) -> Option<Line> {
     let (_, json) = checksum::split(line.strip_suffix(b"\n")?)?;
-    // As text, as documents and entities are read: a second kind of reader would be all this code a second time.
     let text = core::str::from_utf8(json).ok()?;
-    if let Ok(form) = serde_json::from_str::<Form>(text) {
+    if let Some(form) = source::read::<Form>(text) {
         return point(form).map(Line::Point);
     }
-    if let Ok(Header { stats: 1..=SAMPLES_VERSION, .. }) = serde_json::from_str(text) {
+    if let Some(Header { stats: 1..=SAMPLES_VERSION, .. }) = source::read(text) {
         return Some(Line::Header);
     }
     let number = json.strip_prefix(b"{\"stats\":")?;

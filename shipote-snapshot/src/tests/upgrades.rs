@@ -70,9 +70,9 @@ fn an_upgraded_state_is_written_like_this() {
 
 /// Checks that a file of `version`, taken through a file of each later version, arrives where it does at once.
 pub(super) fn check_steps(version: u64, file: &[u8]) {
-    let direct = AnyState::parse(version, file).unwrap().newest(file, None);
+    let direct = AnyState::parse(version, core::str::from_utf8(file).unwrap()).unwrap().newest(file, None);
     let timestamp_ms = read(file).snapshot.unwrap().timestamp_ms;
-    let mut state = AnyState::parse(version, file).unwrap();
+    let mut state = AnyState::parse(version, core::str::from_utf8(file).unwrap()).unwrap();
     for _ in version..5 {
         state = state.step(&Origin::new(file, timestamp_ms, None), &mut Notes::default());
         let mut text = String::new();
@@ -90,7 +90,7 @@ pub(super) fn check_steps(version: u64, file: &[u8]) {
             "version {}: {told:?}",
             step.0
         );
-        state = AnyState::parse(step.0, text.as_bytes()).unwrap();
+        state = AnyState::parse(step.0, &text).unwrap();
     }
     let stepwise = state.newest(b"", None);
     assert_eq!((stepwise.state, stepwise.lineage), (direct.state, direct.lineage), "version {version}");

@@ -466,7 +466,8 @@ impl<D: Disk> Ledger<D> {
         const DIR: &str = "quarantine";
         self.disk.make_dir(DIR).map_err(self.io(DIR, "make"))?;
         // Named by content, so that a daemon that is restarted in a loop keeps one copy.
-        let stem = format!("{DIR}/{name}-{:08x}-{}-{reason}", crc32fast::hash(bytes), bytes.len());
+        let stem =
+            format!("{DIR}/{name}-{:08x}-{}-{reason}", shipote_snapshot::journal::crc32(bytes), bytes.len());
         let copy = format!("{stem}.copy");
         let mut files = vec![(copy.clone(), bytes)];
         let report = serde_json::to_vec_pretty(problems).unwrap_or_default();

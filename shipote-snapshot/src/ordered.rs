@@ -1,0 +1,107 @@
+//! Order: one kind of sort and one kind of index for everything, since each further kind is code that the inspector page
+//! has to carry.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::domain::Collection;
+
+/// Puts `items` in the order of their keys; those with equal keys stay in theirs.
+pub fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> u128) {
+    let mut order: Vec<(u128, usize)> = items.iter().enumerate().map(|(at, item)| (key(item), at)).collect();
+    order.sort_unstable();
+    for at in 0..order.len() {
+        let mut from = order[at].1;
+        // What stood there has been swapped away, to where its place was filled from.
+        while from < at {
+            from = order[from].1;
+        }
+        items.swap(at, from);
+    }
+}
+
+/// What names an entity: its list, and its id or name there.
+pub(crate) type Name = (Collection, String);
+
+/// Something for each of several entities, in the order of their names.
+#[derive(Debug)]
+pub(crate) struct Named<V> {
+    places: BTreeMap<Name, usize>,
+    values: Vec<Option<V>>,
+}
+
+impl<V> Default for Named<V> {
+    fn default() -> Self {
+        Self { places: BTreeMap::new(), values: Vec::new() }
+    }
+}
+
+impl<V> Named<V> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(crate) fn get(&self, name: &Name) -> Option<&V> {
+        self.values[*self.places.get(name)?].as_ref()
+    }
+
+    /// Puts `value` in the place of what had that name.
+    pub(crate) fn insert(&mut self, name: Name, value: V) {
+        *self.slot(name) = Some(value);
+    }
+
+    /// Returns what has that name, which is `first` where nothing had it.
+    pub(crate) fn or_insert(&mut self, name: Name, first: V) -> &mut V {
+        self.slot(name).get_or_insert(first)
+    }
+
+    pub(crate) fn remove(&mut self, name: &Name) -> Option<V> {
+        let at = self.places.remove(name)?;
+        self.values[at].take()
+    }
+
+    pub(crate) fn into_iter(mut self) -> impl Iterator<Item = (Name, V)> {
+        self.places.into_iter().filter_map(move |(name, at)| Some((name, self.values[at].take()?)))
+    }
+
+    fn slot(&mut self, name: Name) -> &mut Option<V> {
+        let at = *self.places.entry(name).or_insert(self.values.len());
+        if at == self.values.len() {
+            self.values.push(None);
+        }
+        &mut self.values[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_a_stable_sort(keys in proptest::collection::vec(0_u8..8, 0..40)) {
+            let mut items: Vec<(u8, usize)> = keys.into_iter().enumerate().map(|(at, key)| (key, at)).collect();
+            let mut stable = items.clone();
+            stable.sort_by_key(|(key, _)| *key);
+            sort_by_key(&mut items, |(key, _)| u128::from(*key));
+            prop_assert_eq!(items, stable);
+        }
+    }
+
+    #[test]
+    fn a_name_holds_what_was_put_there_last() {
+        let name = |key: &str| (Collection::Workspaces, String::from(key));
+        let mut named = Named::default();
+        named.insert(name("b"), 1);
+        named.insert(name("a"), 2);
+        *named.or_insert(name("b"), 7) += 10;
+        named.insert(name("c"), 3);
+        assert_eq!(
+            (named.get(&name("b")).copied(), named.remove(&name("c")), named.remove(&name("c"))),
+            (Some(11), Some(3), None)
+        );
+        assert_eq!(named.into_iter().collect::<Vec<_>>(), [(name("a"), 2), (name("b"), 11)]);
+    }
+}
