@@ -1,99 +1,166 @@
-//! The JSON values that strict readers take apart, one at a time, whatever type is made of them.
+//! JSON taken apart, for cards and for states: as the raw parts of a text, whose places are known and which hold back
+//! nothing, or value by value, strictly.
 //!
-//! A parser that is made anew for each type would be most of the inspector page: here it is made once, and a type says
-//! only which values it takes.
+//! serde_json stays the only JSON grammar. A parser that is made anew for each type would be most of the inspector page:
+//! here it is made once, and a type says only which values it takes.
 
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::{Key, Wire};
+/// Returns the value that `text` is.
+///
+/// # Errors
+///
+/// Fails where it is not JSON, or not one value.
+pub fn raw(text: &str) -> Result<&RawValue, serde_json::Error> {
+    serde_json::from_str(text)
+}
 
-/// A value is not of the form that is asked for. Where and why is for the walk over the field table to find out.
+/// Returns the value that `text` begins with, whatever follows it.
+///
+/// # Errors
+///
+/// Fails where no JSON stands there.
+pub fn first(text: &str) -> Result<&RawValue, serde_json::Error> {
+    Deserialize::deserialize(&mut serde_json::Deserializer::from_str(text))
+}
+
+/// A key and its value.
+pub type RawMember<'t> = (&'t RawValue, &'t RawValue);
+
+/// Returns the members of the object that `text` is, in their order, equal keys included.
+///
+/// # Errors
+///
+/// Fails where it is no object.
+pub fn members(text: &str) -> Result<Vec<RawMember<'_>>, serde_json::Error> {
+    serde_json::from_str(text).map(|RawMembers(members)| members)
+}
+
+/// Returns the elements of the list that `text` is.
+///
+/// # Errors
+///
+/// Fails where it is no list.
+pub fn elements(text: &str) -> Result<Vec<&RawValue>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// Returns what the text in quotation marks says, borrowed where it has no escapes.
+///
+/// # Errors
+///
+/// Fails where it is no text, or not one that can be: half of a surrogate pair.
+pub fn text(text: &str) -> Result<Cow<'_, str>, serde_json::Error> {
+    serde_json::from_str(text).map(|Text(text)| text)
+}
+
+/// Returns the number that `text` is.
+///
+/// # Errors
+///
+/// Fails where it is no number, or none that a double can hold.
+pub fn float(text: &str) -> Result<f64, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// Takes `text` apart with `take`, strictly. Returns whether all of it was as `take` wants it.
+pub fn read<'de>(text: &'de str, take: &mut Item<'_, 'de>) -> bool {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    take(&mut Value(Some(&mut parser))).is_ok() && parser.end().is_ok()
+}
+
+/// A value is not of the form that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unfit;
-
-/// Takes the members of an object: key, value.
-pub(crate) type Members<'m, 'de> = dyn FnMut(&str, &mut dyn Source<'de>) -> Result<(), Unfit> + 'm;
+pub struct Unfit;
 
 /// Takes one value.
-pub(crate) type Item<'i, 'de> = dyn FnMut(&mut dyn Source<'de>) -> Result<(), Unfit> + 'i;
+pub type Item<'i, 'de> = dyn FnMut(&mut dyn Source<'de>) -> Result<(), Unfit> + 'i;
+
+/// Takes the members of an object: key, value.
+pub type Members<'m, 'de> = dyn FnMut(&str, &mut dyn Source<'de>) -> Result<(), Unfit> + 'm;
 
 /// A value of several possible forms.
 #[derive(Debug)]
-pub(crate) enum Form<'de> {
+pub enum Form<'de> {
+    /// A text.
     Text(Cow<'de, str>),
+    /// A whole number from 0, written without fraction or exponent.
     Unsigned(u64),
+    /// A number that is written with a fraction or an exponent.
     Float(f64),
     /// Its members have been taken.
     Object,
 }
 
-/// A value that is about to be read: each of the methods reads it, and so one is called, once.
-pub(crate) trait Source<'de> {
+/// A value that is about to be read: each of the methods reads it, so one is called, once.
+pub trait Source<'de> {
+    /// Reads true or false.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is neither.
     fn boolean(&mut self) -> Result<bool, Unfit>;
-    /// A whole number from 0, written without fraction or exponent.
+
+    /// Reads a whole number from 0, written without fraction or exponent.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none, or above `u64::MAX`.
     fn unsigned(&mut self) -> Result<u64, Unfit>;
+
+    /// Reads a number.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none, or none that a double can hold.
     fn float(&mut self) -> Result<f64, Unfit>;
+
+    /// Reads a text, borrowed where it has no escapes.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is none.
     fn text(&mut self) -> Result<Cow<'de, str>, Unfit>;
-    /// The text of the value, whatever it is.
+
+    /// Reads any value as its JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails where no JSON stands there.
     fn raw(&mut self) -> Result<&'de str, Unfit>;
-    /// Hands the value on, unless it is null.
+
+    /// Hands the value on to `some`, unless it is null.
+    ///
+    /// # Errors
+    ///
+    /// Fails where `some` does.
     fn nullable(&mut self, some: &mut Item<'_, 'de>) -> Result<(), Unfit>;
+
+    /// Hands each element of a list to `item`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is no list, or where `item` does.
     fn list(&mut self, item: &mut Item<'_, 'de>) -> Result<(), Unfit>;
+
+    /// Hands each member of an object to `members`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is no object, or where `members` does.
     fn object(&mut self, members: &mut Members<'_, 'de>) -> Result<(), Unfit>;
-    /// A text, a number or an object.
+
+    /// Reads a text, a number or an object; the members of an object go to `members`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is something else, or where `members` does.
     fn form(&mut self, members: &mut Members<'_, 'de>) -> Result<Form<'de>, Unfit>;
-}
-
-/// Reads all of `json`; none where it is not exactly what is written.
-pub(crate) fn read<T: Wire>(json: &str) -> Option<T> {
-    let mut parser = serde_json::Deserializer::from_str(json);
-    let value = T::read(&mut Value(Some(&mut parser))).ok()?;
-    parser.end().ok()?;
-    Some(value)
-}
-
-/// A field that waits for its value.
-pub(crate) trait Slot {
-    /// Reads the value, which stands once.
-    fn fill(&mut self, value: &mut dyn Source<'_>) -> Result<(), Unfit>;
-}
-
-impl<T: Wire> Slot for Option<T> {
-    fn fill(&mut self, value: &mut dyn Source<'_>) -> Result<(), Unfit> {
-        if self.is_some() {
-            return Err(Unfit);
-        }
-        *self = Some(T::read(value)?);
-        Ok(())
-    }
-}
-
-/// The fields of an object.
-pub(crate) struct Slots<'s> {
-    pub(crate) names: &'static [&'static str],
-    pub(crate) slots: &'s mut [&'s mut dyn Slot],
-    /// Where the next field is looked for first: they mostly come in their order.
-    next: usize,
-}
-
-impl<'s> Slots<'s> {
-    pub(crate) fn new(names: &'static [&'static str], slots: &'s mut [&'s mut dyn Slot]) -> Self {
-        Self { names, slots, next: 0 }
-    }
-
-    /// Reads one member.
-    pub(crate) fn fill(&mut self, key: &str, value: &mut dyn Source<'_>) -> Result<(), Unfit> {
-        let (before, after) = self.names.split_at_checked(self.next).ok_or(Unfit)?;
-        let is_it = |name: &&str| *name == key;
-        let found = after.iter().position(is_it).map(|at| self.next + at);
-        let at = found.or_else(|| before.iter().position(is_it)).ok_or(Unfit)?;
-        self.next = at + 1;
-        self.slots.get_mut(at).ok_or(Unfit)?.fill(value)
-    }
 }
 
 /// A value of a parser, until it is read.
@@ -119,7 +186,7 @@ impl<'de, D: Deserializer<'de>> Source<'de> for Value<D> {
     }
 
     fn text(&mut self) -> Result<Cow<'de, str>, Unfit> {
-        self.read(|parser| Key::deserialize(parser).map(|key| key.0))
+        self.read(|parser| Text::deserialize(parser).map(|text| text.0))
     }
 
     fn raw(&mut self) -> Result<&'de str, Unfit> {
@@ -212,7 +279,7 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(Text(key)) = map.next_key()? {
             map.next_value_seed(Member(self.0, &key))?;
         }
         Ok(())
@@ -246,5 +313,55 @@ impl<'de> Visitor<'de> for Any<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Form<'de>, A::Error> {
         Object(self.0).visit_map(map).map(|()| Form::Object)
+    }
+}
+
+/// A text, borrowed where it has no escapes.
+struct Text<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.into())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The keys and values of one object, in order and with repeats.
+struct RawMembers<'t>(Vec<RawMember<'t>>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawMembers<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(RawMembers(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
     }
 }

@@ -15,6 +15,7 @@ pub mod code;
 pub mod command;
 pub mod diff;
 pub mod id;
+pub mod json;
 pub mod label;
 pub mod parse;
 pub mod path;

@@ -20,9 +20,9 @@ macro_rules! wire_struct {
             /// Makes the object of the members that `drive` hands over; none where it hands over no object.
             fn of_members<'de>(
                 drive: &mut dyn FnMut(
-                    &mut $crate::source::Members<'_, 'de>,
-                ) -> Result<bool, $crate::source::Unfit>,
-            ) -> Result<Option<Self>, $crate::source::Unfit> {
+                    &mut shipote_card::json::Members<'_, 'de>,
+                ) -> Result<bool, shipote_card::json::Unfit>,
+            ) -> Result<Option<Self>, shipote_card::json::Unfit> {
                 $( let mut $field: Option<$ty> = None; )*
                 let mut fields: [&mut dyn $crate::source::Slot; _] = [$(&mut $field),*];
                 let names = const { &[$($crate::wire::bare(stringify!($field))),*] };
@@ -38,7 +38,7 @@ macro_rules! wire_struct {
                 };
                 $(
                     if [$(object.$one.is_some()),+].iter().filter(|given| **given).count() != 1 {
-                        return Err($crate::source::Unfit);
+                        return Err(shipote_card::json::Unfit);
                     }
                 )?
                 Ok(Some(object))
@@ -60,9 +60,9 @@ macro_rules! wire_struct {
                 one_of: &[$($(stringify!($one)),+)?],
             });
 
-            fn read(value: &mut dyn $crate::source::Source<'_>) -> Result<Self, $crate::source::Unfit> {
+            fn read(value: &mut dyn shipote_card::json::Source<'_>) -> Result<Self, shipote_card::json::Unfit> {
                 let object = Self::of_members(&mut |members| value.object(members).map(|()| true))?;
-                object.ok_or($crate::source::Unfit)
+                object.ok_or(shipote_card::json::Unfit)
             }
 
             fn write(&self, out: &mut alloc::string::String, style: $crate::wire::Style) {
@@ -78,7 +78,7 @@ macro_rules! wire_struct {
         }
     };
 
-    (@absent) => { return Err($crate::source::Unfit) };
+    (@absent) => { return Err(shipote_card::json::Unfit) };
     (@absent, $default:expr) => { $default };
     (@required) => { true };
     (@required $default:expr) => { false };
@@ -128,7 +128,7 @@ macro_rules! wire_choice {
                 object: wire_choice!(@payload $($other_ty)?),
             });
 
-            fn read(value: &mut dyn $crate::source::Source<'_>) -> Result<Self, $crate::source::Unfit> {
+            fn read(value: &mut dyn shipote_card::json::Source<'_>) -> Result<Self, shipote_card::json::Unfit> {
                 wire_choice!(@read value, [$($other, $other_ty)?], [$($variant, $snake $(, $ty)?);*])
             }
 
@@ -140,38 +140,38 @@ macro_rules! wire_choice {
     };
 
     (@read $value:ident, [], [$($variant:ident, $snake:literal);*]) => {
-        Self::unit(&$value.text()?).ok_or($crate::source::Unfit)
+        Self::unit(&$value.text()?).ok_or(shipote_card::json::Unfit)
     };
     (@read $value:ident, [], [$($variant:ident, $snake:literal $(, $ty:ty)?);*]) => {{
         let mut choice = None;
         let form = $value.form(&mut |key, payload| {
             if choice.is_some() {
-                return Err($crate::source::Unfit);
+                return Err(shipote_card::json::Unfit);
             }
             $( $(
                 if key == $snake || key == stringify!($variant) {
                     choice = Some(Self::$variant(<$ty as $crate::wire::Wire>::read(payload)?));
                 }
             )? )*
-            if choice.is_some() { Ok(()) } else { Err($crate::source::Unfit) }
+            if choice.is_some() { Ok(()) } else { Err(shipote_card::json::Unfit) }
         })?;
         match form {
-            $crate::source::Form::Text(text) => Self::unit(&text),
-            $crate::source::Form::Object => choice,
+            shipote_card::json::Form::Text(text) => Self::unit(&text),
+            shipote_card::json::Form::Object => choice,
             _ => None,
         }
-        .ok_or($crate::source::Unfit)
+        .ok_or(shipote_card::json::Unfit)
     }};
     (@read $value:ident, [$other:ident, $other_ty:ty], [$($variant:tt)*]) => {{
         let mut unit = None;
         let object = <$other_ty>::of_members(&mut |members| {
             let form = $value.form(members)?;
-            if let $crate::source::Form::Text(text) = &form {
+            if let shipote_card::json::Form::Text(text) = &form {
                 unit = Self::unit(text);
             }
-            Ok(matches!(form, $crate::source::Form::Object))
+            Ok(matches!(form, shipote_card::json::Form::Object))
         })?;
-        unit.or(object.map(Self::$other)).ok_or($crate::source::Unfit)
+        unit.or(object.map(Self::$other)).ok_or(shipote_card::json::Unfit)
     }};
 
     (@unit $variant:ident) => { Some(Self::$variant) };

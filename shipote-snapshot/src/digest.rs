@@ -6,8 +6,9 @@ use core::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::source::{self, Source, Unfit};
+use crate::source;
 use crate::wire::{Kind, Own, Style, Wire};
+use shipote_card::json::{Source, Unfit};
 
 /// SHA-256 of the bytes of a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

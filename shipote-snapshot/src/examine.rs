@@ -8,9 +8,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use shipote_card::Severity;
+use shipote_card::json::{self, RawMember};
 
 use crate::code;
 use crate::domain::{Collection, HeldEntity, SNAPSHOT_VERSION};
@@ -20,7 +20,7 @@ use crate::place::{BYTE_ORDER_MARK, Finding, Findings, Step, Stretch, Text};
 use crate::read::{Beside, Verdict};
 use crate::rules::{self, Spot};
 use crate::table;
-use crate::walk::{Edit, Members, Walk, elements, is_whole, members, text};
+use crate::walk::{Edit, Walk, elements, is_whole, members, text};
 use crate::wire::Kind;
 
 /// What a thorough reading found.
@@ -65,7 +65,8 @@ pub(crate) fn examine(bytes: &[u8]) -> Examination<'_> {
     let Some((document, text)) = document(bytes, &mut findings) else {
         return judged(None, findings, Vec::new(), None);
     };
-    let (number, version) = match version(document, text, &mut findings) {
+    let members = members(document).unwrap_or_default();
+    let (number, version) = match version(document, &members, text, &mut findings) {
         Found::Known(version) => (Some(format!("{version}")), version),
         Found::Newer(number) => {
             return Examination {
@@ -80,7 +81,7 @@ pub(crate) fn examine(bytes: &[u8]) -> Examination<'_> {
     };
     let mut walk = Walk::new(text, version);
     walk.findings = findings;
-    let Document { head, mut entities, in_order } = walk_document(&mut walk, document, version);
+    let Document { head, mut entities, in_order } = walk_document(&mut walk, document, &members, version);
     let Walk { mut findings, mut edits, beside, .. } = walk;
     apply_rules(&mut entities, text, version, &mut findings);
     sort_by_key(&mut edits, |edit| edit.at.offset as u128);
@@ -152,8 +153,7 @@ fn document<'t>(bytes: &'t [u8], findings: &mut Findings) -> Option<(&'t RawValu
             related: None,
         });
     }
-    let mut reader = serde_json::Deserializer::from_str(content);
-    let document = match <&RawValue>::deserialize(&mut reader) {
+    let document = match json::first(content) {
         Ok(document) => document,
         Err(error) => {
             let at = Stretch { offset: skipped + offset_of(content, &error), len: 0 };
@@ -204,9 +204,13 @@ enum Found {
     Unusable(Option<String>),
 }
 
-fn version<'t>(document: &'t RawValue, text_of: Text<'t>, findings: &mut Findings) -> Found {
-    let Members(members) = members(document).unwrap_or(Members(Vec::new()));
-    let mut given = members.into_iter().filter(|(key, _)| text(key).is_some_and(|key| key == "version"));
+fn version<'t>(
+    document: &'t RawValue,
+    members: &[RawMember<'t>],
+    text_of: Text<'t>,
+    findings: &mut Findings,
+) -> Found {
+    let mut given = members.iter().filter(|(key, _)| text(key).is_some_and(|key| key == "version"));
     let mut fatal = |code, at, message: &str, related: Option<Stretch>, pointer: &str| {
         findings.add(Severity::Fatal, || Finding {
             severity: Severity::Fatal,
@@ -262,10 +266,15 @@ struct Document<'t> {
     in_order: bool,
 }
 
-fn walk_document<'t>(walk: &mut Walk<'t>, document: &'t RawValue, version: u64) -> Document<'t> {
+fn walk_document<'t>(
+    walk: &mut Walk<'t>,
+    document: &'t RawValue,
+    members: &[RawMember<'t>],
+    version: u64,
+) -> Document<'t> {
     let mut parts = Document { head: Vec::new(), entities: Vec::new(), in_order: false };
     let Some(object) = table::document(version) else { return parts };
-    let Some(fields) = walk.survey(document, object) else { return parts };
+    let fields = walk.survey_members(document, members, object);
     // The document is put together anew from what is known, so nothing need be cut out of it.
     walk.edits.clear();
     let mut own_errors = walk.findings.errors;

@@ -21,6 +21,7 @@ pub mod entity;
 mod examine;
 pub mod export;
 pub mod fields;
+mod fits;
 pub mod gather;
 pub mod history;
 pub mod journal;

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
 use crate::domain::{Collection, ShipoteSnapshot};
-use crate::walk::{Members, canonical_id, elements, members, text};
+use crate::walk::{canonical_id, elements, members, text};
+use shipote_card::json;
 
 /// What the rules need to know of a state. A part that can't be read is none, and breaks no rule.
 #[derive(Debug, Default)]
@@ -131,7 +132,7 @@ impl<'a> Outline<'a> {
                 bad,
                 id: entity.id("id"),
                 label: spec.text("label"),
-                falls: falls(entity.list("stats_history").into_iter().enumerate().filter_map(raw_sample)),
+                falls: falls(raw_samples(entity.get("stats_history")).into_iter()),
             }),
             Collection::SavedPipelines => self
                 .saved
@@ -151,12 +152,36 @@ impl<'a> Outline<'a> {
     }
 }
 
-fn raw_sample((position, raw): (usize, &RawValue)) -> Option<Counted> {
-    let sample = Fields::of(raw);
-    let number = |key| sample.get(key).and_then(|raw| raw.get().parse().ok());
-    let (cpu_usec, uptime_ms) = (number("cpu_usec"), number("uptime_ms"));
-    let timed = number("at_ms").is_some();
-    uptime_ms.map(|uptime| Counted { position, timed, cpu_usec, uptime_ms: Some(uptime) })
+/// Returns the counters of the samples in a raw list, up to where it can't be read.
+fn raw_samples(list: Option<&RawValue>) -> Vec<Counted> {
+    let mut samples = Vec::new();
+    let mut position = 0;
+    json::read(list.map_or("", RawValue::get), &mut |list| {
+        list.list(&mut |sample| {
+            let (mut at_ms, mut cpu_usec, mut uptime_ms): (Option<Option<u64>>, _, _) = (None, None, None);
+            let sample = sample.raw()?;
+            json::read(sample, &mut |sample| {
+                sample.object(&mut |key, value| {
+                    let value = value.raw()?;
+                    let slot = match key {
+                        "at_ms" => &mut at_ms,
+                        "cpu_usec" => &mut cpu_usec,
+                        "uptime_ms" => &mut uptime_ms,
+                        _ => return Ok(()),
+                    };
+                    // The first of equal keys counts.
+                    slot.get_or_insert(value.parse().ok());
+                    Ok(())
+                })
+            });
+            let timed = at_ms.flatten().is_some();
+            let (cpu_usec, uptime_ms) = (cpu_usec.flatten(), uptime_ms.flatten());
+            samples.extend(uptime_ms.map(|_| Counted { position, timed, cpu_usec, uptime_ms }));
+            position += 1;
+            Ok(())
+        })
+    });
+    samples
 }
 
 impl<'a> PipelineOutline<'a> {
@@ -192,7 +217,7 @@ pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     pub(crate) fn of(raw: &'a RawValue) -> Self {
-        let Some(Members(members)) = members(raw) else { return Self::default() };
+        let Some(members) = members(raw) else { return Self::default() };
         Self(members.into_iter().filter_map(|(key, value)| Some((text(key)?, value))).collect())
     }
 

@@ -6,8 +6,9 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use crate::source::{self, Form, Source, Unfit};
+use crate::source;
 use crate::wire::{Kind, Own, Style, Wire, write_text};
+use shipote_card::json::{Form, Source, Unfit};
 
 wire_struct! {
     /// A span of time in its two parts.

@@ -4,15 +4,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use shipote_card::Problem;
+use shipote_card::json::{self, Unfit};
 
 use crate::domain::{SNAPSHOT_VERSION, ShipoteSnapshot};
 use crate::examine::{Examination, examine};
 use crate::outline::Outline;
 use crate::place::Stretch;
 use crate::upgrade::{AnyState, UpgradeNote, Upgraded};
-use crate::wire::Key;
 use crate::{bridge, code, rules};
 
 /// What a file is worth.
@@ -126,37 +125,16 @@ pub(crate) fn read_thoroughly(bytes: &[u8]) -> Reading {
 
 /// Returns the version of the document, reading no further than to it.
 fn probe(text: &str) -> Option<u64> {
-    struct Probe<'a>(&'a mut Option<u64>);
-
-    impl<'de> DeserializeSeed<'de> for Probe<'_> {
-        type Value = ();
-
-        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-            deserializer.deserialize_map(self)
-        }
-    }
-
-    impl<'de> Visitor<'de> for Probe<'_> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(key) = map.next_key::<Key<'de>>()? {
-                if key.0 == "version" {
-                    *self.0 = Some(map.next_value()?);
-                    return Ok(());
-                }
-                map.next_value::<IgnoredAny>()?;
-            }
-            Ok(())
-        }
-    }
-
     let mut version = None;
-    // Leaving the object early ends in an error of its own, which says nothing about the version.
-    let _ = Probe(&mut version).deserialize(&mut serde_json::Deserializer::from_str(text));
+    json::read(text, &mut |document| {
+        document.object(&mut |key, value| {
+            if key == "version" {
+                version = value.unsigned().ok();
+                // What follows is for others to read.
+                return Err(Unfit);
+            }
+            value.raw().map(drop)
+        })
+    });
     version
 }

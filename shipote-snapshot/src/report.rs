@@ -186,6 +186,6 @@ impl Counts {
 }
 
 fn as_number<S: Serializer>(number: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    let raw: Option<&RawValue> = number.as_deref().and_then(|digits| serde_json::from_str(digits).ok());
+    let raw: Option<&RawValue> = number.as_deref().and_then(|digits| shipote_card::json::raw(digits).ok());
     raw.serialize(serializer)
 }

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use shipote_card::{CommandId, PipelineId, WorkspaceId};
 
 use crate::domain::{Lineage, WRITTEN_SAMPLES};
-use crate::source::{Source, Unfit};
 use crate::upgrade::{Notes, Origin};
 use crate::wire::{Kind, Style, Wire};
 use crate::{v1, v2, v3, v4};
+use shipote_card::json::{Source, Unfit};
 
 wire_struct! {
     /// The document.

@@ -8,61 +8,35 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use shipote_card::Severity;
 use shipote_card::id::{self, IdError};
+use shipote_card::json::{self, RawMember};
 
 use crate::code;
+use crate::fits::fits;
 use crate::place::{Finding, Findings, Step, Stretch, Text, nearest_hint, pointer};
 use crate::read::Beside;
 use crate::table;
-use crate::wire::{Choice, Key, Kind, Object};
+use crate::wire::{Choice, Kind, Object};
 
 /// The object whose errors cost no more than itself: one sample of a history.
 const EXPENDABLE: &str = "PersistedStats";
 
-/// The members of an object in their order, equal keys included.
-#[derive(Debug)]
-pub(crate) struct Members<'t>(pub(crate) Vec<(&'t RawValue, &'t RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-/// Returns the members of a raw value that is an object.
-pub(crate) fn members(raw: &RawValue) -> Option<Members<'_>> {
-    serde_json::from_str(raw.get()).ok()
+/// Returns the members of a raw value that is an object, in their order, equal keys included.
+pub(crate) fn members(raw: &RawValue) -> Option<Vec<RawMember<'_>>> {
+    json::members(raw.get()).ok()
 }
 
 /// Returns the elements of a raw value that is a list.
 pub(crate) fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+    json::elements(raw.get()).ok()
 }
 
 /// Returns the text of a raw value that is one.
 pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Key<'_>>(raw.get()).ok().map(|key| key.0)
+    json::text(raw.get()).ok()
 }
 
 /// Returns the id that `text` names in any case of letters, and whether that is how it is written.
@@ -111,6 +85,9 @@ impl<'t> Walk<'t> {
 
     /// Holds `raw` against `kind`.
     pub(crate) fn value(&mut self, raw: &'t RawValue, kind: &'static Kind) {
+        if matches!(kind, Kind::Object(_) | Kind::List(_) | Kind::Map(_)) && fits(raw.get(), kind) {
+            return;
+        }
         match kind {
             Kind::Bool => {
                 if !matches!(raw.get(), "true" | "false") {
@@ -121,7 +98,7 @@ impl<'t> Walk<'t> {
             Kind::Float => {
                 if !is_number(raw) {
                     self.wrong_type(raw, "a number");
-                } else if serde_json::from_str::<f64>(raw.get()).is_err() {
+                } else if json::float(raw.get()).is_err() {
                     self.error(raw, code::OUT_OF_RANGE, "the number is out of range", "");
                 }
             }
@@ -161,23 +138,35 @@ impl<'t> Walk<'t> {
         raw: &'t RawValue,
         object: &'static Object,
     ) -> Option<Vec<(usize, &'t RawValue)>> {
-        let Some(Members(members)) = members(raw) else {
+        let Some(members) = members(raw) else {
             self.wrong_type(raw, "an object");
             return None;
         };
+        Some(self.survey_members(raw, &members, object))
+    }
+
+    /// The same, of an object that was taken apart before.
+    pub(crate) fn survey_members(
+        &mut self,
+        raw: &'t RawValue,
+        members: &[RawMember<'t>],
+        object: &'static Object,
+    ) -> Vec<(usize, &'t RawValue)> {
         let mut seen: Vec<Option<Stretch>> = Vec::new();
         seen.resize(object.fields.len(), None);
         let mut others: BTreeMap<Cow<'t, str>, Stretch> = BTreeMap::new();
         let mut known = Vec::with_capacity(members.len());
         let mut parts = Vec::new();
-        for (key, value) in members {
+        let mut next = 0;
+        for &(key, value) in members {
             let at = self.text.stretch(key);
             let part = (at, self.text.stretch(value));
             let Some(name) = self.string(key, "a text") else {
                 parts.push((part, Fate::Kept));
                 continue;
             };
-            if let Some(index) = object.fields.iter().position(|field| field.name == name) {
+            if let Some(index) = object.field(&name, next) {
+                next = index + 1;
                 if let Some(first) = seen[index] {
                     self.duplicate_key(name.clone(), at, first);
                 } else {
@@ -196,7 +185,7 @@ impl<'t> Walk<'t> {
         }
         self.cut(&parts);
         self.missing(raw, object, &seen);
-        Some(known)
+        known
     }
 
     fn missing(&mut self, raw: &'t RawValue, object: &'static Object, seen: &[Option<Stretch>]) {
@@ -251,7 +240,7 @@ impl<'t> Walk<'t> {
     }
 
     fn map(&mut self, raw: &'t RawValue, inner: &'static Kind) {
-        let Some(Members(members)) = members(raw) else { return self.wrong_type(raw, "an object") };
+        let Some(members) = members(raw) else { return self.wrong_type(raw, "an object") };
         let mut seen = BTreeMap::new();
         for (key, value) in members {
             let at = self.text.stretch(key);
@@ -285,7 +274,7 @@ impl<'t> Walk<'t> {
                 }
             }
             b'{' if choice.variants.iter().any(|variant| variant.payload.is_some()) => {
-                let Some(Members(members)) = members(raw) else { return self.wrong_type(raw, "an object") };
+                let Some(members) = members(raw) else { return self.wrong_type(raw, "an object") };
                 let [(key, value)] = members[..] else {
                     let message = format!("exactly one of {} is needed", listing(names()));
                     return self.error(raw, code::WRONG_TYPE, message, "");

@@ -3,18 +3,15 @@
 //!
 //! Strict means: objects only (derived readers also take arrays), each field once, none unknown, in maps as well.
 
-use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::fmt::Write as _;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
 use shipote_card::{CommandId, PipelineId, WorkspaceId};
 
 use crate::domain::Lineage;
-use crate::source::{Source, Unfit};
+use shipote_card::json::{Source, Unfit};
 
 /// How names of variants are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +61,16 @@ pub(crate) struct Object {
     pub(crate) one_of: &'static [&'static str],
 }
 
+impl Object {
+    /// Returns which field is called `name`. It is looked for from `next` on first: fields mostly come in their order.
+    pub(crate) fn field(&self, name: &str, next: usize) -> Option<usize> {
+        let (before, after) = self.fields.split_at_checked(next)?;
+        let is_it = |field: &Field| field.name == name;
+        let found = after.iter().position(is_it).map(|at| next + at);
+        found.or_else(|| before.iter().position(is_it))
+    }
+}
+
 /// One field of an object.
 #[derive(Debug)]
 pub(crate) struct Field {
@@ -107,31 +114,6 @@ pub(crate) struct Own {
     /// Its JSON Schema.
     #[cfg(feature = "schema")]
     pub(crate) schema: &'static str,
-}
-
-/// A key of an object, borrowed from the document where it has no escapes.
-pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.into())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
 }
 
 /// A map by free names, each of which stands once.

@@ -4,15 +4,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::lines::Lines;
 use super::tree::{Entry, Kind, Node, child};
 use crate::code;
+use crate::json;
 use crate::problem::{Problem, Severity};
 
 /// Deepest nesting of tables and arrays. A card has eight levels; each level is scanned once more.
@@ -22,7 +20,7 @@ const MAX_DEPTH: usize = 48;
 pub(super) fn read(text: &str, lines: &Lines<'_>) -> (Node, Vec<Problem>) {
     let mut walk = Walk { text, problems: Vec::new() };
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = match serde_json::from_str::<&RawValue>(body) {
+    let root = match json::raw(body) {
         Ok(raw) => walk.node(raw, "", 0),
         Err(error) => {
             let skipped = if error.line() == 1 { text.len() - body.len() } else { 0 };
@@ -79,8 +77,8 @@ impl<'t> Walk<'t> {
             }
             Some(b'{') => self.table(text, pointer, depth, &extent),
             Some(b'[') => self.array(text, pointer, depth, &extent),
-            Some(b'"') => match serde_json::from_str::<String>(text) {
-                Ok(value) => Kind::String(value),
+            Some(b'"') => match json::text(text) {
+                Ok(value) => Kind::String(value.into()),
                 Err(error) => self.broken(&error, pointer, &extent),
             },
             Some(b't') => Kind::Bool(true),
@@ -105,18 +103,18 @@ impl<'t> Walk<'t> {
         depth: usize,
         extent: &core::ops::Range<usize>,
     ) -> Kind {
-        let pairs = match serde_json::from_str::<Pairs<'t>>(text) {
-            Ok(pairs) => pairs.0,
+        let pairs = match json::members(text) {
+            Ok(pairs) => pairs,
             Err(error) => return self.broken(&error, pointer, extent),
         };
         let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
             let start = self.offset(key.get());
             let place = start..start + key.get().len();
-            match serde_json::from_str::<String>(key.get()) {
+            match json::text(key.get()) {
                 Ok(name) => {
                     let value = self.node(value, &child(pointer, &name), depth + 1);
-                    entries.push(Entry { name, key: place, value });
+                    entries.push(Entry { name: name.into(), key: place, value });
                 }
                 Err(error) => _ = self.broken(&error, pointer, &place),
             }
@@ -131,7 +129,7 @@ impl<'t> Walk<'t> {
         depth: usize,
         extent: &core::ops::Range<usize>,
     ) -> Kind {
-        match serde_json::from_str::<Vec<&'t RawValue>>(text) {
+        match json::elements(text) {
             Ok(items) => {
                 let nodes = items.into_iter().enumerate();
                 Kind::Array(
@@ -148,30 +146,5 @@ impl<'t> Walk<'t> {
     fn broken(&mut self, error: &serde_json::Error, pointer: &str, extent: &core::ops::Range<usize>) -> Kind {
         self.refuse(Severity::Fatal, code::SYNTAX, pointer, &message_of(error), extent.clone());
         Kind::Null
-    }
-}
-
-/// The keys and values of one object, in order and with repeats.
-struct Pairs<'t>(Vec<(&'t RawValue, &'t RawValue)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PairsVisitor;
-        impl<'de> Visitor<'de> for PairsVisitor {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(PairsVisitor)
     }
 }

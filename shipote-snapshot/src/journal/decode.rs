@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use serde_json::value::RawValue;
 use shipote_card::Severity;
 use shipote_card::id;
+use shipote_card::json;
 
 use super::form::{self, CHECKPOINT, OPS, Verb};
 use super::{Entry, Header, JOURNAL_VERSION, Line, Record, checksum};
@@ -92,7 +93,7 @@ pub(super) fn explain(json: &[u8], offset: usize) -> Foreign {
     let at = Stretch { offset, len: json.len() };
     let mut findings = Findings::default();
     let text = core::str::from_utf8(json).ok();
-    let raw = text.and_then(|text| Some((text, serde_json::from_str::<&RawValue>(text).ok()?)));
+    let raw = text.and_then(|text| Some((text, json::raw(text).ok()?)));
     // White space around the value is none of it, and none is written.
     let Some((text, raw)) = raw.filter(|(text, raw)| text.len() == raw.get().len()) else {
         tell(&mut findings, Severity::Error, code::RECORD_INVALID, at, "the line is not JSON", "");

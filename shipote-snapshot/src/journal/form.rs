@@ -8,8 +8,8 @@ use super::JOURNAL_VERSION;
 use crate::digest::Digest;
 use crate::domain::{Collection, Lineage, SNAPSHOT_VERSION};
 use crate::entity::EntityChange;
-use crate::source::{Source, Unfit};
 use crate::wire::{Kind, Own, Style, Wire};
+use shipote_card::json::{Source, Unfit};
 
 wire_struct! {
     /// The first line.

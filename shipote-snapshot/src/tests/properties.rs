@@ -70,7 +70,7 @@ fn every_flipped_bit_is_refused_or_loads() {
 fn parts(raw: &RawValue, file: &str, values: &mut Vec<(usize, usize)>, pairs: &mut Vec<(usize, usize)>) {
     let begin = |raw: &RawValue| raw.get().as_ptr().addr() - file.as_ptr().addr();
     values.push((begin(raw), begin(raw) + raw.get().len()));
-    for (key, value) in members(raw).map(|members| members.0).unwrap_or_default() {
+    for (key, value) in members(raw).unwrap_or_default() {
         pairs.push((begin(key), begin(value) + value.get().len()));
         parts(value, file, values, pairs);
     }
