@@ -35,8 +35,8 @@ test("a state is upgraded as the program upgrades it", async () => {
     const file = join(FIXTURES, `v${version}-full.json`);
     await only(page, file);
     await go(page, "Upgrade");
-    assert.equal(await page.locator(".steps > li").count(), 5 - version);
     await page.locator(".fields li, .entity .nothing").first().waitFor();
+    assert.equal(await page.locator(".steps > li").count(), 5 - version);
     const { name, text } = await saved(page, "Download upgraded state");
     assert.equal(name, "state.json");
     const native = spawnSync(PROGRAM, ["state", "upgrade", file], { encoding: "utf8" });
