@@ -1,6 +1,7 @@
 //! `shipote state`: verify, show, diff, upgrade and export, as transcripts. None of them needs a daemon.
 
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use shipote_tests::{Shipote, normalised};
@@ -353,4 +354,19 @@ fn an_upgrade_in_place_is_refused_while_a_daemon_holds_the_state() {
     let state = shipote.state_file();
     shipote.run(&["state", "upgrade", "--in-place", state.to_str().unwrap()]).exits(5);
     assert_eq!(std::fs::read(&state).unwrap(), text);
+}
+
+#[test]
+fn a_file_whose_name_is_no_text_is_upgraded_in_place() {
+    let shipote = shipote();
+    let name = std::ffi::OsString::from_vec(b"\xff.json".to_vec());
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/state/v4-full.json");
+    std::fs::copy(old, shipote.work().join(&name)).unwrap();
+    let upgrade = |words: &[&str]| {
+        let words = words.iter().map(std::ffi::OsString::from).chain([name.clone()]);
+        shipote.run(&words.collect::<Vec<_>>()).ok()
+    };
+    let told = upgrade(&["--output", "json", "state", "upgrade", "--in-place"]).json();
+    assert_eq!((&told["changed"], &told["file"]), (&true.into(), &"\u{fffd}.json".into()));
+    upgrade(&["state", "upgrade", "--in-place"]);
 }

@@ -39,14 +39,15 @@ pub(super) fn upgrade(context: &Context, path: &Path, in_place: bool) -> Done {
     }
     let version = loaded.report.version.unwrap_or_default();
     if loaded.report.verdict == Verdict::Valid {
-        out.result(&json!({ "file": path, "version": SNAPSHOT_VERSION, "changed": false }), || {
-            format!("{}: version {version} already", path.display())
-        })?;
+        let document = json!({ "file": shown(path), "version": SNAPSHOT_VERSION, "changed": false });
+        out.result(&document, || format!("{}: version {version} already", path.display()))?;
         return Ok(0);
     }
     let old = files.checkpoint.as_ref().map_or(&[][..], |content| &content.bytes);
     let backup = replace(path, old, &text, &version)?;
-    let document = json!({ "file": path, "version": SNAPSHOT_VERSION, "changed": true, "backup": backup });
+    let document = json!({
+        "file": shown(path), "version": SNAPSHOT_VERSION, "changed": true, "backup": shown(&backup),
+    });
     out.result(&document, || {
         format!(
             "{}: version {version} is now {SNAPSHOT_VERSION}; the old file is {}",
@@ -55,6 +56,11 @@ pub(super) fn upgrade(context: &Context, path: &Path, in_place: bool) -> Done {
         )
     })?;
     Ok(0)
+}
+
+/// Returns a path as text. Not every path is one, and JSON has nothing else.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Puts a new text in a file's place, whole or not at all, and keeps the old one.
