@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod exit;
 pub mod followed;
 pub mod hints;
+pub mod inspector;
 pub mod offline;
 pub mod place;
 pub mod render;

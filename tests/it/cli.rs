@@ -35,6 +35,7 @@ fn the_first_page_of_help_says_what_to_do_first() {
       tap          Watch the bytes of one edge of a pipeline, without slowing it
       discern      Tell what a stream of these bytes would be taken for, and why
       state        Look at, check, compare and convert state files; needs no daemon
+      inspect      Write the inspector page with state files in it, and open it in a browser
       daemon       The service itself: shipote daemon runs it in the foreground
       doctor       Tell what this host can enforce; exit 9 when something is missing or degraded
       completions  Print a completion script for a shell
@@ -112,6 +113,7 @@ fn every_verb_has_a_page_of_help_with_its_purpose() {
         "state diff",
         "state log",
         "state recover",
+        "inspect",
         "daemon",
         "daemon stop",
         "daemon status",
@@ -162,6 +164,7 @@ fn every_verb_has_a_page_of_help_with_its_purpose() {
     state diff: Tell how two states differ
     state log: Tell what was declared, changed and taken away, and when
     state recover: Show every way on from a damaged state and what each loses; take one
+    inspect: Write the inspector page with state files in it, and open it in a browser
     daemon: The service itself: shipote daemon runs it in the foreground
     daemon stop: End the daemon, and with it everything that runs
     daemon status: Tell whether a daemon answers, and which

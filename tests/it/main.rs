@@ -12,6 +12,7 @@ mod crash;
 mod directory;
 mod examples;
 mod hazards;
+mod inspect;
 mod journal;
 mod original;
 mod orphans;

@@ -22,6 +22,8 @@ pub enum Need {
     PowerCuts(&'static str),
     /// A python3(1) with the module jsonschema, to hold our schemas and files against each other.
     JsonSchema,
+    /// The program was built with the inspector page, as `cargo xtask test` builds it.
+    Page,
 }
 
 impl Need {
@@ -36,6 +38,7 @@ impl Need {
             Self::Cgroup => "cgroup",
             Self::PowerCuts(_) => "power_cuts",
             Self::JsonSchema => "json_schema",
+            Self::Page => "page",
         }
     }
 
@@ -55,6 +58,13 @@ impl Need {
                 .is_none()
                 .then(|| "no python3 has the module jsonschema (Debian: python3-jsonschema)".to_owned()),
             Self::Strace => program("strace"),
+            Self::Page => {
+                let mut inspect = Command::new(crate::program());
+                inspect.args(["inspect", "--empty", "-o", "-"]).stdout(Stdio::null()).stderr(Stdio::null());
+                let has_it = inspect.status().is_ok_and(|status| status.success());
+                (!has_it)
+                    .then(|| "the program was built without the inspector page (SHIPOTE_PAGE)".to_owned())
+            }
             Self::Cgroup => {
                 let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
                 let found = table.lines().any(|line| {

@@ -3,6 +3,7 @@
 //! What the contract names and this release does not do stays known to the parser, hidden from the help, and is
 //! refused by name in [`crate::verbs::later`].
 
+mod inspect;
 mod objects;
 mod pipeline;
 mod state;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use inspect::Inspect;
 pub use objects::{Events, Kill, Logs, Names, Past, Ps, Stats, Wait, Ws, WsCreate};
 pub use pipeline::{Discern, Pipeline, PipelineRm, PipelineRun, PipelineSave, Tap};
 pub use state::{Daemon, DaemonAction, DaemonRun, SchemaOf, State, StateLog, StateRecover};
@@ -135,6 +137,8 @@ Examples:
     /// Look at, check, compare and convert state files; needs no daemon
     #[command(subcommand)]
     State(State),
+    /// Write the inspector page with state files in it, and open it in a browser
+    Inspect(Inspect),
     /// The service itself: shipote daemon runs it in the foreground
     Daemon(Daemon),
     /// Tell what this host can enforce; exit 9 when something is missing or degraded
@@ -176,9 +180,6 @@ Examples:
     /// Not in this release.
     #[command(hide = true)]
     Peek(Later),
-    /// Not in this release.
-    #[command(hide = true)]
-    Inspect(Later),
 }
 
 /// Whatever follows a verb that is refused anyway.

@@ -21,7 +21,6 @@ pub fn refuse(verb: &Verb) -> Result<(), Failure> {
         Verb::Peek(_) => {
             ("peek", "shipote tap PIPELINE EDGE shows what flows on an edge that can be observed")
         }
-        Verb::Inspect(_) => ("inspect", "shipote state verify and shipote state show tell the same in text"),
         Verb::Pipeline(Pipeline::Run(run)) if run.interactive => {
             ("pipeline run -i", "let the first node read a file: run = [\"cat\", \"FILE\"]")
         }

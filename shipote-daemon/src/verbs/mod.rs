@@ -5,6 +5,7 @@ mod card;
 mod command;
 mod daemon;
 mod host;
+mod inspect;
 mod later;
 mod logs;
 mod objects;
@@ -93,6 +94,7 @@ fn act(context: &Context, verb: Verb) -> Done {
         Verb::Completions { shell } => host::completions(context, shell),
         Verb::Schema { of } => host::schema(context, of),
         Verb::State(action) => state::act(context, action),
+        Verb::Inspect(args) => inspect::inspect(context, &args),
         other => in_runtime(ask(context, other)),
     }
 }

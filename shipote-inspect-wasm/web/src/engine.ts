@@ -31,7 +31,7 @@ function held(id: string): string {
   return document.getElementById(id)?.textContent ?? "";
 }
 
-function decoded(base64: string): ArrayBuffer {
+export function decoded(base64: string): ArrayBuffer {
   const letters = atob(base64);
   const bytes = new Uint8Array(letters.length);
   for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at);

@@ -39,10 +39,10 @@ export function launch() {
  * Opens the page. `calm()` asserts that it asked for nothing, broke no rule of its own, and logged no error.
  *
  * @param {import("playwright-core").Browser} browser
- * @param {import("playwright-core").BrowserContextOptions & { address?: string }} [options]
+ * @param {import("playwright-core").BrowserContextOptions & { address?: string, arrives?: string }} [options]
  */
 export async function visit(browser, options = {}) {
-  const { address = pathToFileURL(PAGE).href, ...rest } = options;
+  const { address = pathToFileURL(PAGE).href, arrives = "empty", ...rest } = options;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, timezoneId: "UTC", locale: "en-GB", ...rest });
   await context.setOffline(true);
   const page = await context.newPage();
@@ -65,7 +65,7 @@ export async function visit(browser, options = {}) {
     });
   });
   await page.goto(address);
-  await phase(page, "empty");
+  await phase(page, arrives);
   return {
     page,
     context,
