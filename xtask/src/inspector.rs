@@ -21,38 +21,44 @@ const MOST_PAGE: u64 = 220 * 1024;
 
 /// Builds the page, and says where it is.
 pub fn run(root: &Path) -> Outcome {
-    tools::inspector(root)?;
-    let built = build(root)?;
+    let built = page(root)?;
     println!("{}", built.display());
     Ok(())
 }
 
-/// Builds the page and tests it in a browser; `see` gets each line of the tests. `shipote` is the program whose reports
-/// the page must match to the byte.
-pub fn test(root: &Path, shipote: &Path, see: impl FnMut(&str)) -> Outcome {
+/// Builds the page, and returns where it is.
+pub fn page(root: &Path) -> Outcome<PathBuf> {
     tools::inspector(root)?;
     pinned(root)?;
-    let page = build(root)?;
+    build(root)
+}
+
+/// Tests a page that was built in a browser; `see` gets each line of the tests. `shipote` is the program whose reports
+/// the page must match to the byte, and which carries it.
+pub fn test(root: &Path, page: &Path, shipote: &Path, see: impl FnMut(&str)) -> Outcome {
     let again = page.with_file_name("again.html");
-    bundle(root, &page, &again)?;
-    if fs::read(&page).ok() != fs::read(&again).ok() {
+    bundle(root, page, &again)?;
+    if fs::read(page).ok() != fs::read(&again).ok() {
         return Err("the page is not the same when it is put together twice".to_owned());
     }
     let web = root.join(WEB);
     program::run(npm_tool(&web, "tsc").arg("--noEmit"))?;
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec"]).args(test_files(&web)).current_dir(&web);
-    node.env("SHIPOTE_PAGE", &page).env("SHIPOTE_BIN", shipote);
+    node.env("SHIPOTE_PAGE", page).env("SHIPOTE_BIN", shipote);
     program::watch(&mut node, see)
 }
 
-/// Builds the page and tests it beside the program that `SHIPOTE_BIN` names, or one that is built without optimisation.
+/// Builds the page and tests it beside the program that `SHIPOTE_BIN` names, or one that is built without optimisation and
+/// carries it.
 pub fn test_alone(root: &Path) -> Outcome {
+    let page = page(root)?;
     if let Some(shipote) = std::env::var_os("SHIPOTE_BIN") {
-        return test(root, Path::new(&shipote), |_| ());
+        return test(root, &page, Path::new(&shipote), |_| ());
     }
-    program::run(&mut cargo(root, &["build", "-p", "shipote-daemon", "--bin", "shipote"]))?;
-    test(root, &program::built(root, "debug")?.join("shipote"), |_| ())
+    let build = ["build", "-p", "shipote-daemon", "--bin", "shipote"];
+    program::run(cargo(root, &build).env("SHIPOTE_PAGE", &page))?;
+    test(root, &page, &program::built(root, "debug")?.join("shipote"), |_| ())
 }
 
 /// Returns the tests of the page. Named one by one: what a folder means to Node.js differs between its versions.
@@ -81,8 +87,14 @@ fn build(root: &Path) -> Outcome<PathBuf> {
     )?;
     let page = own.join("shipote-inspect.html");
     let before = fs::read_to_string(own.join("size.json")).unwrap_or_default();
-    let told = bundle(root, &page, &page)?;
+    // The same page stays the same file: a program that carries it is not built anew.
+    let fresh = own.join("fresh.html");
+    let told = bundle(root, &page, &fresh)?;
     gate(&told, &before)?;
+    if fs::read(&page).ok() != fs::read(&fresh).ok() {
+        fs::copy(&fresh, &page).map_err(|error| format!("{}: {error}", page.display()))?;
+    }
+    fs::remove_file(&fresh).map_err(|error| format!("{}: {error}", fresh.display()))?;
     fs::write(own.join("size.json"), told.to_string()).map_err(|error| format!("size.json: {error}"))?;
     Ok(page)
 }
@@ -95,8 +107,8 @@ fn bundle(root: &Path, page: &Path, out: &Path) -> Outcome<Value> {
     serde_json::from_str(&text).map_err(|error| format!("build.mjs: {error}"))
 }
 
-/// Returns flags that keep the paths of this machine out of the module: it is the same wherever it is built.
-fn hidden_paths() -> String {
+/// Returns flags that keep the paths of this machine out of what is built: it is the same wherever that is done.
+pub fn hidden_paths() -> String {
     let home = std::env::var_os("CARGO_HOME").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         PathBuf::from,

@@ -5,6 +5,7 @@
 
 mod bench;
 mod crash;
+mod dist;
 mod generate;
 mod inspector;
 mod program;
@@ -32,6 +33,8 @@ cargo xtask TASK
                        run: change, group, load, daemon (--output json: one document; --quick: rough figures)
   inspector [test]     builds the inspector page, target/inspector/shipote-inspect.html, and holds its size to the gate;
                        `test` looks at it in a browser, and compares its reports with those of the program
+  dist [TARGET]        what is handed on: the program with the page in it, licences, completions and sums, as
+                       target/dist/shipote-VERSION-TARGET.tar.gz, the same to the byte wherever it is packed
   generate [--check]   writes docs/schema/*.json and docs/cli.md from the program; --check only compares
   help                 this page
 ";
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         ["bench", "state", ref words @ ..] => bench::state(&root, words),
         ["inspector"] => inspector::run(&root),
         ["inspector", "test"] => inspector::test_alone(&root),
+        ["dist"] => dist::run(&root, None),
+        ["dist", target] if !target.starts_with('-') => dist::run(&root, Some(target)),
         ["generate"] => generate::run(&root, generate::Mode::Write),
         ["generate", "--check"] => generate::run(&root, generate::Mode::Check),
         [] | ["help" | "--help" | "-h"] => {

@@ -38,10 +38,19 @@ pub fn run(root: &Path, extent: Extent) -> Outcome {
     report.close()
 }
 
-/// Runs the steps that share the optimised program.
+/// Runs the steps that share the optimised program, and the inspector page that it carries.
 fn full(root: &Path, report: &mut Report) {
-    let build = ["build", "--release", "-p", "shipote-daemon", "--bin", "shipote"];
-    report.step("release build", |_| program::run(&mut cargo(root, &build)));
+    let mut page = Err("the page was not built".to_owned());
+    report.step("inspector page", |_| {
+        page = inspector::page(root);
+        page.clone().map(|_| ())
+    });
+    let mut build = cargo(root, &["build", "--release", "-p", "shipote-daemon", "--bin", "shipote"]);
+    // Without it, only what is about the page can't be tested.
+    if let Ok(page) = &page {
+        build.env("SHIPOTE_PAGE", page);
+    }
+    report.step("release build", |_| program::run(&mut build));
     let program = match program::built(root, "release") {
         Ok(directory) => directory.join("shipote"),
         Err(message) => return report.step("integration tests", |_| Err(message)),
@@ -51,7 +60,7 @@ fn full(root: &Path, report: &mut Report) {
             cargo(root, &["test", "-p", "shipote-tests", "--no-fail-fast"]).env("SHIPOTE_BIN", &program),
         )
     });
-    report.step("inspector", |tally| inspector::test(root, &program, |line| tally.see(line)));
+    report.step("inspector", |tally| inspector::test(root, &page?, &program, |line| tally.see(line)));
     report.step("generated files", |_| generate::with(root, &program, generate::Mode::Check));
 }
 

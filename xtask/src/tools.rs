@@ -18,6 +18,9 @@ const NEEDED: &[(&str, &str)] = &[("zcat", "gzip"), ("sort", "coreutils")];
 const WELCOME: &[(&str, &str)] =
     &[("strace", "strace"), ("mkfs.xfs", "xfsprogs"), ("mkfs.ext4", "e2fsprogs")];
 
+/// Programs that pack what is handed on, and the Debian packages that hold them.
+const PACKERS: &[(&str, &str)] = &[("tar", "tar"), ("gzip", "gzip"), ("sha256sum", "coreutils")];
+
 /// Programs that build the inspector page and look at it, and the Debian packages that hold them.
 const BROWSER: &[(&str, &str)] =
     &[("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium"), ("xz", "xz-utils")];
@@ -37,6 +40,11 @@ pub fn ensure(root: &Path) -> Outcome {
 /// Makes sure that the programs of the crash matrix are there.
 pub fn crash() -> Outcome {
     debian(WELCOME)
+}
+
+/// Makes sure that what packs is there, or says in one line what to install.
+pub fn dist() -> Outcome {
+    debian(PACKERS).map_err(|message| format!("install first: {message}"))
 }
 
 /// Makes sure that what builds and tests the inspector page is there.

@@ -110,7 +110,7 @@ fn sources(context: &Context, args: &Inspect) -> Result<Vec<Content>, Failure> {
     for source in &sources {
         sum += source.bytes.len() as u64;
         if sum > MOST_OPENED {
-            return Err(inspector::too_much(&source.path.display().to_string(), MOST_CARRIED));
+            return Err(inspector::too_much(&shown(&source.path), MOST_CARRIED));
         }
     }
     Ok(sources)
@@ -142,14 +142,17 @@ fn bytes_of(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
         // Not blocking: the opening of a FIFO would wait for a writer.
         let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
         let file = File::options().read(true).custom_flags(flags.bits()).open(path).map_err(failed)?;
-        let kind = file.metadata().map_err(failed)?.file_type();
-        if !kind.is_file() {
-            return Err(no_file(path, kind));
+        let meta = file.metadata().map_err(failed)?;
+        if !meta.is_file() {
+            return Err(no_file(path, meta.file_type()));
+        }
+        if meta.len() > most {
+            return Err(inspector::too_much(&shown(path), MOST_CARRIED));
         }
         file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     if bytes.len() as u64 > most {
-        return Err(inspector::too_much(&path.display().to_string(), MOST_CARRIED));
+        return Err(inspector::too_much(&shown(path), MOST_CARRIED));
     }
     Ok(bytes)
 }

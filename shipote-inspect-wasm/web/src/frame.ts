@@ -266,7 +266,7 @@ function empty(app: App): HTMLElement[] {
       h("dt", null, "Where it is"),
       h("dd", null, h("code", null, "~/.local/state/shipote/state.json"), ", or below ", h("code", null, "$STATE_DIRECTORY"), " where a service manager says so"),
       h("dt", null, "Other ways in"),
-      h("dd", null, "Paste its text anywhere on this page"),
+      h("dd", null, "Paste its text anywhere on this page, or let ", h("code", null, "shipote inspect"), " write it into one"),
     ),
   ];
 }
