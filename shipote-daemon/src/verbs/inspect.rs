@@ -126,8 +126,8 @@ fn own_state(dir: &Path) -> Result<Vec<Content>, Failure> {
     // The same bytes under two names, where a fold was cut off. The page keeps the first of them.
     files.retain(|file| state.checkpoint.as_ref().is_none_or(|checkpoint| checkpoint.bytes != file.bytes));
     files.dedup_by(|later, earlier| later.bytes == earlier.bytes);
-    files.extend(state.samples);
-    files.extend(state.journals);
+    // One without a line yet can only be told by its name, and the page goes by what is in a file.
+    files.extend(state.samples.into_iter().chain(state.journals).filter(|file| !file.bytes.is_empty()));
     files.extend(state.checkpoint);
     Ok(files)
 }
