@@ -268,7 +268,7 @@ fn stdin_is_a_file_and_stdout_can_be_the_page() {
     }
     let shipote = shipote();
     let output = shipote.run_with_input(&["inspect", "-", "-o", "-"], &fixture("v5-full.json")).ok();
-    assert_eq!(output.stderr, "");
+    insta::assert_snapshot!(output.stderr, @"shipote: the page holds -, values of environment variables included; see to it that only you can read it");
     let page = shipote.file("out.html", output.stdout);
     assert_eq!(names(&page), ["-"]);
     let name = OsString::from_vec(b"\xff\"<b>\x1b.json".to_vec());

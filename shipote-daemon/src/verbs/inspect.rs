@@ -41,7 +41,12 @@ pub fn inspect(context: &Context, args: &Inspect) -> Done {
     let page = inspector::page()?;
     let sources = sources(context, args)?;
     let whole = inspector::with_files(&page, &sources.iter().map(carried).collect::<Vec<_>>())?;
+    let names: Vec<String> = sources.iter().map(|source| one_line(&name_of(source)).into_owned()).collect();
+    let secrets = format!("the page holds {}, values of environment variables included", names.join(", "));
     if to_stdout {
+        if !sources.is_empty() {
+            out.note(&format!("{secrets}; see to it that only you can read it"));
+        }
         out.bytes(whole.as_bytes())?;
         return Ok(0);
     }
@@ -55,12 +60,7 @@ pub fn inspect(context: &Context, args: &Inspect) -> Done {
     replace(&path, whole.as_bytes(), mode).map_err(|error| Failure::file("write", &path, &error))?;
 
     if !sources.is_empty() {
-        let names: Vec<String> =
-            sources.iter().map(|source| one_line(&name_of(source)).into_owned()).collect();
-        out.note(&format!(
-            "the page holds {}, values of environment variables included; only you can read it (mode 0600)",
-            names.join(", ")
-        ));
+        out.note(&format!("{secrets}; only you can read it (mode 0600)"));
     } else if !args.empty {
         let dir = context.place().state_dir.display();
         out.note(&format!(
