@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::Outcome;
 use crate::program::{self, cargo};
+use crate::{Outcome, inspector};
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +18,12 @@ enum Form {
     Json,
 }
 
-/// What the words behind `bench state` ask for.
+/// What the words behind `bench state` and `bench inspector` ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
     form: Form,
     quick: bool,
+    rounds: Option<u64>,
     sections: Vec<String>,
 }
 
@@ -31,7 +32,7 @@ const SECTIONS: [&str; 4] = ["change", "group", "load", "daemon"];
 
 impl Wanted {
     fn of(words: &[&str]) -> Outcome<Self> {
-        let mut wanted = Self { form: Form::Table, quick: false, sections: Vec::new() };
+        let mut wanted = Self { form: Form::Table, quick: false, rounds: None, sections: Vec::new() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
@@ -42,6 +43,10 @@ impl Wanted {
                         Some(&"table") => Form::Table,
                         _ => return Err("--output table or --output json".to_owned()),
                     }
+                }
+                "--rounds" => {
+                    let rounds = words.next().and_then(|word| word.parse().ok()).filter(|rounds| *rounds > 0);
+                    wanted.rounds = Some(rounds.ok_or("--rounds takes a number above 0")?);
                 }
                 section if SECTIONS.contains(&section) => wanted.sections.push(section.to_owned()),
                 _ => return Err(format!("`{word}` is no part of it; there are {}", SECTIONS.join(", "))),
@@ -54,6 +59,9 @@ impl Wanted {
 /// Measures what a durable change and a load cost, beside plain files, redb and SQLite.
 pub fn state(root: &Path, words: &[&str]) -> Outcome {
     let wanted = Wanted::of(words)?;
+    if wanted.rounds.is_some() {
+        return Err("`--rounds` belongs to `bench inspector`".to_owned());
+    }
     let product = ["build", "--release", "-p", "shipote-daemon", "--bin", "shipote"];
     program::run(&mut cargo(root, &product))?;
     let built = program::built(root, "release")?;
@@ -67,16 +75,31 @@ pub fn state(root: &Path, words: &[&str]) -> Outcome {
     if wanted.quick {
         bench.arg("--quick");
     }
+    tell(&mut bench, wanted.form)
+}
+
+/// Measures what it costs to open a large file in the inspector page, beside what a browser does with JSON by itself.
+pub fn page(root: &Path, words: &[&str]) -> Outcome {
+    let wanted = Wanted::of(words)?;
+    if let Some(section) = wanted.sections.first() {
+        return Err(format!("`{section}` is a part of `bench state`; `bench inspector` has no parts"));
+    }
+    let rounds = wanted.rounds.unwrap_or(if wanted.quick { 3 } else { 11 });
+    tell(&mut inspector::bench(root, rounds)?, wanted.form)
+}
+
+/// Runs `bench`, which prints its rows as JSON, and tells them.
+fn tell(bench: &mut Command, form: Form) -> Outcome {
     let before = load();
     let mut rows = Vec::new();
-    program::each_line(&mut bench, |line| {
+    program::each_line(bench, |line| {
         if let Ok(row) = serde_json::from_str::<Value>(line) {
             eprintln!("{}", cells(&row).join("  "));
             rows.push(row);
         }
     })?;
     let after = load();
-    match wanted.form {
+    match form {
         Form::Json => println!("{}", json!({ "load_before": before, "load_after": after, "rows": rows })),
         Form::Table => {
             println!(
@@ -100,16 +123,20 @@ fn reached(row: &Value) -> Option<bool> {
 fn cells(row: &Value) -> [String; 7] {
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let number = |key: &str| row[key].as_f64().unwrap_or(f64::NAN);
-    let goal = row["goal"].as_f64().map_or_else(|| "–".to_owned(), |goal| format!("<= {goal}x"));
+    // Most are ratios; what is compared with nothing has a unit.
+    let unit = row["unit"].as_str().unwrap_or("x");
+    let digits = if unit == "x" { 2 } else { 0 };
+    let goal = row["goal"].as_f64().map_or_else(|| "–".to_owned(), |goal| format!("<= {goal}{unit}"));
     let (ratio, low, high) = (number("ratio"), number("low"), number("high"));
-    let spread = if low < high { format!(" ({low:.2}–{high:.2})") } else { String::new() };
+    let spread = if low < high { format!(" ({low:.digits$}–{high:.digits$})") } else { String::new() };
     let verdict = match reached(row) {
         Some(true) => "reached",
         Some(false) => "MISSED",
         None => "–",
     };
     let values = format!("{}, {}", text("here"), text("there"));
-    let (measured, quiet) = (format!("{ratio:.2}x{spread}"), format!("{:.2}x", number("quiet")));
+    let measured = format!("{ratio:.digits$}{unit}{spread}");
+    let quiet = format!("{:.digits$}{unit}", number("quiet"));
     [text("what"), text("against"), goal, measured, quiet, values, verdict.to_owned()]
 }
 
@@ -132,6 +159,8 @@ mod tests {
             (some.sections, some.form, some.quick),
             (vec!["load".into(), "group".into()], Form::Json, true)
         );
+        assert_eq!(Wanted::of(&["--rounds", "7"]).unwrap().rounds, Some(7));
+        assert!(Wanted::of(&["--rounds", "0"]).is_err() && Wanted::of(&["--rounds"]).is_err());
         assert!(Wanted::of(&["everything"]).is_err());
         assert!(Wanted::of(&["--output", "xml"]).is_err());
     }
@@ -146,5 +175,7 @@ mod tests {
         assert_eq!(cells(&row)[6], "MISSED");
         row["goal"] = Value::Null;
         assert_eq!(cells(&row)[6], "–");
+        row["unit"] = json!(" ms");
+        assert_eq!(cells(&row)[3..5], ["2 ms (1–2)", "1 ms"]);
     }
 }

@@ -61,6 +61,16 @@ pub fn test_alone(root: &Path) -> Outcome {
     test(root, &page, &program::built(root, "debug")?.join("shipote"), |_| ())
 }
 
+/// Builds the page, and returns what measures it.
+pub fn bench(root: &Path, rounds: u64) -> Outcome<Command> {
+    tools::inspector(root)?;
+    let page = build(root)?;
+    let mut node = Command::new("node");
+    node.arg("bench/load.mjs").arg(rounds.to_string()).current_dir(root.join(WEB));
+    node.env("SHIPOTE_PAGE", page).env("SHIPOTE_PAGE_MOST", MOST_PAGE.to_string());
+    Ok(node)
+}
+
 /// Returns the tests of the page. Named one by one: what a folder means to Node.js differs between its versions.
 fn test_files(web: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(web.join("tests")).into_iter().flatten().flatten();
@@ -122,7 +132,8 @@ pub fn hidden_paths() -> String {
 fn gate(told: &Value, before: &str) -> Outcome {
     let before: Value = serde_json::from_str(before).unwrap_or_default();
     let size = told["page_gzip"].as_u64().ok_or("build.mjs tells no page_gzip")?;
-    println!("{}", size_line(size, before["page_gzip"].as_u64()));
+    // Not on standard output, where a measurement has its own document.
+    eprintln!("{}", size_line(size, before["page_gzip"].as_u64()));
     if size > MOST_PAGE {
         Err(format!("the page is {} bytes above its gate", size - MOST_PAGE))
     } else {

@@ -31,6 +31,8 @@ cargo xtask TASK
   crash --peers        pueue, PM2 and supervisord in the same harness, installed below target/peers
   bench state [PART]   what a durable change and a load cost, beside plain files, redb and SQLite, as ratios within one
                        run: change, group, load, daemon (--output json: one document; --quick: rough figures)
+  bench inspector      what opening a large file costs in the inspector page, beside what a browser does with JSON by
+                       itself (--rounds N, --output json, --quick)
   inspector [test]     builds the inspector page, target/inspector/shipote-inspect.html, and holds its size to the gate;
                        `test` looks at it in a browser, and compares its reports with those of the program
   dist [TARGET]        what is handed on: the program with the page in it, licences, completions and sums, as
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["crash", "report"] => crash::report(&root),
         ["crash", part @ ("kill" | "power" | "control" | "sweep")] => crash::run(&root, Some(part)),
         ["bench", "state", ref words @ ..] => bench::state(&root, words),
+        ["bench", "inspector", ref words @ ..] => bench::page(&root, words),
         ["inspector"] => inspector::run(&root),
         ["inspector", "test"] => inspector::test_alone(&root),
         ["dist"] => dist::run(&root, None),

@@ -39,10 +39,11 @@ export function launch() {
  * Opens the page. `calm()` asserts that it asked for nothing, broke no rule of its own, and logged no error.
  *
  * @param {import("playwright-core").Browser} browser
- * @param {import("playwright-core").BrowserContextOptions & { address?: string, arrives?: string }} [options]
+ * @param {import("playwright-core").BrowserContextOptions & { address?: string, arrives?: string, first?: () => void }} [options]
+ *   `first` runs in the page before anything of its own.
  */
 export async function visit(browser, options = {}) {
-  const { address = pathToFileURL(PAGE).href, arrives = "empty", ...rest } = options;
+  const { address = pathToFileURL(PAGE).href, arrives = "empty", first, ...rest } = options;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, timezoneId: "UTC", locale: "en-GB", ...rest });
   await context.setOffline(true);
   const page = await context.newPage();
@@ -64,6 +65,7 @@ export async function visit(browser, options = {}) {
       /** @type {any} */ (globalThis).violated(`${event.violatedDirective} ${event.blockedURI}`);
     });
   });
+  if (first !== undefined) await page.addInitScript(first);
   await page.goto(address);
   await phase(page, arrives);
   return {

@@ -1,12 +1,13 @@
 // Large files: the page stays awake, tells how far it is, can be stopped, and says when something is too large.
 
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { FIXTURES, launch, PAGE, phase, pick, visit } from "./browser.mjs";
+import { large } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -18,27 +19,6 @@ after(async () => {
   await browser.close();
   rmSync(scratch, { recursive: true });
 });
-
-/** Writes a state of 92 MB: 200 workspaces with 2,600 samples each. */
-function large() {
-  const path = join(scratch, "large.json");
-  const out = openSync(path, "w");
-  writeSync(out, '{"version":5,"lineage":"01J9Z3NDEKTSV4RRFFQ69G5FA0","timestamp_ms":1760000000000,"workspaces":[');
-  const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  for (let at = 0; at < 200; at++) {
-    const samples = [];
-    for (let turn = 0; turn < 2600; turn++) {
-      samples.push(
-        `{"commands_alive":${turn % 5},"commands_total":5,"rss_bytes":${1e6 + turn * 977},"rss_peak_bytes":${2e6 + turn * 977},"cpu_usec":${turn * 5000},"cpu_percent":${(turn % 997) / 10},"cpu_cores":8,"uptime_ms":${turn * 1000},"at_ms":${1760000000000 + turn * 1000}}`,
-      );
-    }
-    const id = `01J9Z3NDEKTSV4RRFFQ69G5${digits[at >> 5]}${digits[at & 31]}V`;
-    writeSync(out, `${at > 0 ? "," : ""}\n{"id":"${id}","spec":{"label":"w${at}"},"stats_history":[${samples.join(",")}]}`);
-  }
-  writeSync(out, "]}\n");
-  closeSync(out);
-  return path;
-}
 
 /** The page with other limits: they are attributes of the document, which no hash covers. @param {number} large @param {number} largest */
 function limited(large, largest) {
@@ -76,7 +56,8 @@ async function opened(path) {
 }
 
 test("a file of 92 MB never holds the page up for 200 ms", async () => {
-  const path = large();
+  const path = join(scratch, "large.json");
+  large(path);
   assert.ok(statSync(path).size > 88_000_000);
   // A machine that is busy with other things may hold any page up; it does not do so three times in a row.
   let gap = Infinity;
