@@ -80,19 +80,20 @@ pub(crate) fn usual_step(points: &[Point]) -> f64 {
 /// Draws `points`, which stand in the order of time.
 pub(crate) fn curve(points: &[Point], frame: Frame, range: Range) -> Curve {
     let mut curve = Curve::default();
-    let inside = points.iter().filter(|point| (range.from..=range.to).contains(&point.0));
+    let inside = points.iter().enumerate().filter(|(_, point)| (range.from..=range.to).contains(&point.0));
     let mut run: Vec<(f64, f64)> = Vec::new();
     let mut before: Option<f64> = None;
     let mut column = Column::default();
     let dense = points.len() as f64 > frame.width * 2.0;
-    for &(at, value) in inside {
+    for (index, &(at, value)) in inside {
         let Some(value) = value else {
             column.flush(&mut run);
             curve.add(&mut run, frame);
             before = None;
             continue;
         };
-        if before.is_some_and(|before| at - before > range.bridge) {
+        let is_pause = |before: f64| at - before > range.bridge && is_long(points, index);
+        if before.is_some_and(is_pause) {
             column.flush(&mut run);
             curve.add(&mut run, frame);
         }
@@ -111,6 +112,15 @@ pub(crate) fn curve(points: &[Point], frame: Frame, range: Range) -> Curve {
     column.flush(&mut run);
     curve.add(&mut run, frame);
     curve
+}
+
+/// Returns whether the step to a point is long beside those around it. Older samples lie farther apart, which is no pause.
+fn is_long(points: &[Point], index: usize) -> bool {
+    let step = |to: usize| match (points.get(to.wrapping_sub(1)), points.get(to)) {
+        (Some(from), Some(to)) => to.0 - from.0,
+        _ => 0.0,
+    };
+    step(index) > step(index.wrapping_sub(1)).max(step(index + 1)) * 3.0
 }
 
 /// The points that share one column of the drawing.
@@ -197,6 +207,16 @@ impl Spark {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn older_samples_that_lie_farther_apart_are_one_line() {
+        let at = |at: u32| (f64::from(at), Some(1.0));
+        let old = (0..5).map(|turn| at(turn * 900));
+        let new = (0..20).map(|turn| at(3_660 + turn * 60));
+        let later = (0..20).map(|turn| at(90_000 + turn * 60));
+        let points: Vec<Point> = old.chain(new).chain(later).collect();
+        assert_eq!(spark(&points, None).curve.line.matches('M').count(), 2);
+    }
 
     fn every_second(values: &[Option<f64>]) -> Vec<Point> {
         values.iter().enumerate().map(|(at, value)| (at as f64, *value)).collect()

@@ -193,7 +193,8 @@ fn place(graph: &Graph, layers: &[Vec<Spot>], layer_of: &[usize], back: &[bool])
         }
     }
     let mut columns = Vec::with_capacity(layers.len());
-    let mut x = MARGIN;
+    // An edge that leads back goes around the first node.
+    let mut x = if back.contains(&true) { MARGIN + 12.0 } else { MARGIN };
     for (layer, gap) in layers.iter().zip(&gaps) {
         let width = widest(layer);
         columns.push((x, width));
@@ -321,14 +322,14 @@ mod tests {
     #[test]
     fn a_circle_is_drawn_below() {
         insta::assert_snapshot!(told(3, &[(0, 1), (1, 2), (2, 0), (1, 1)]), @"
-        480x118
-        0 14,14
-        1 178,14
-        2 342,14
-        (0, 1) M114 37C146 37 146 37 178 37
-        (1, 2) M278 37C310 37 310 37 342 37
-        (2, 0) back M442 37C466 37 466 82 432 82L24 82C-10 82 -10 37 14 37
-        (1, 1) back M278 37C302 37 302 104 268 104L188 104C154 104 154 37 178 37
+        492x118
+        0 26,14
+        1 190,14
+        2 354,14
+        (0, 1) M126 37C158 37 158 37 190 37
+        (1, 2) M290 37C322 37 322 37 354 37
+        (2, 0) back M454 37C478 37 478 82 444 82L36 82C2 82 2 37 26 37
+        (1, 1) back M290 37C314 37 314 104 280 104L200 104C166 104 166 37 190 37
         ");
         assert_eq!(told(0, &[]).lines().count(), 1);
     }

@@ -61,7 +61,7 @@ pub(crate) fn pipelines(state: &State, question: &Question) -> String {
             Collection::LivePipelines => "live",
             Collection::Workspaces | Collection::Commands => return None,
         };
-        held_pipeline(kind, &held.raw)
+        held_pipeline(kind, &held.raw, snapshot)
     });
     let held: Vec<String> = held.collect();
     let total = snapshot.saved_pipelines.len() + snapshot.live_pipelines.len() + held.len();
@@ -137,7 +137,7 @@ fn told(head: Object, spec: &PipelineSpec, question: &Question, mut words: Words
 }
 
 /// Draws what can be made out of a pipeline with errors.
-fn held_pipeline(kind: &str, raw: &str) -> Option<String> {
+fn held_pipeline(kind: &str, raw: &str, snapshot: &ShipoteSnapshot) -> Option<String> {
     let value: Value = serde_json::from_str(raw).ok()?;
     let spec = &value["spec"];
     let name = value["name"].as_str().or(spec["label"].as_str()).unwrap_or("(without a name)");
@@ -156,14 +156,13 @@ fn held_pipeline(kind: &str, raw: &str) -> Option<String> {
             media: String::new(),
         })
         .collect();
+    let place = value["workspace"].as_str().or(spec["workspace"].as_str()).unwrap_or_default();
+    let known = snapshot.workspaces.iter().find(|entry| entry.id.to_string() == place);
     let head = Object::new()
         .text("kind", kind)
         .text("label", &visible(name))
         .text("id", &visible(value["id"].as_str().unwrap_or_default()))
-        .text(
-            "workspace",
-            &visible(value["workspace"].as_str().or(spec["workspace"].as_str()).unwrap_or_default()),
-        )
+        .text("workspace", &visible(known.map_or(place, |entry| &entry.spec.label)))
         .flag("running", false);
     Some(drawn(head, &nodes, &edges, &[], true))
 }

@@ -45,7 +45,7 @@ pub(crate) fn workspaces(state: &State, order: &Question) -> String {
     let needle = order.filter.trim().to_ascii_lowercase();
     let mut found: Vec<(usize, &WorkspaceEntry)> =
         all.iter().enumerate().filter(|(_, entry)| needle.is_empty() || matches(entry, &needle)).collect();
-    sort(&mut found, order);
+    sort(&mut found, order, &state.points);
     let count = if order.count == 0 { usize::MAX } else { order.count };
     let rows: Vec<String> = state.snapshot.as_ref().map_or_else(Vec::new, |snapshot| {
         found
@@ -73,9 +73,10 @@ fn matches(entry: &WorkspaceEntry, needle: &str) -> bool {
 
 /// Sorts rows by one key of numbers, or by one of text: one sort for all columns, since each kind of sort is code that
 /// a page has to carry.
-fn sort(found: &mut [(usize, &WorkspaceEntry)], order: &Question) {
+fn sort(found: &mut [(usize, &WorkspaceEntry)], order: &Question, points: &[Sampled]) {
     let key = |entry: &WorkspaceEntry| -> (i128, String) {
-        let last = entry.stats_history.last();
+        let beside = points_of(points, entry.id).last().map(|point| &point.stats);
+        let last = entry.stats_history.last().or(beside);
         let number = match order.sort {
             Column::File | Column::Label => 0,
             Column::Created => i128::from(entry.id.timestamp_ms()),
