@@ -23,7 +23,8 @@ impl Group {
 /// Puts files together.
 ///
 /// A single `state.json` gets every journal, as on the command line, where a stranger among them is then told of. Of
-/// several, a journal goes to the one that it names by digest, else to the last one of its lineage; journals of none
+/// several, a journal goes to the one that it names by digest, else to the last one of its lineage that is no earlier
+/// generation; journals of none
 /// of them are a state of their own. Samples name workspaces by id, and belong to every state.
 pub(crate) fn group(files: &[Input<'_>]) -> Vec<Group> {
     let (samples, others): (Vec<usize>, Vec<usize>) =
@@ -65,7 +66,15 @@ fn owner(files: &[Input<'_>], states: &[usize], journal: &[u8]) -> Option<usize>
         let head = &head[..head.len().min(4096)];
         head.windows(lineage.len()).any(|part| part == lineage.as_bytes())
     };
-    named.or_else(|| states.iter().rposition(of_lineage))
+    // The journals of a directory continue its state.json, and no generation that is kept beside it.
+    let is_current = |at: &usize| !is_generation(files[*at].name);
+    let current = states.iter().rposition(|at| is_current(at) && of_lineage(at));
+    named.or(current).or_else(|| states.iter().rposition(of_lineage))
+}
+
+/// Tells an earlier generation by its name, such as `state.json.2`.
+fn is_generation(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, number)| number.parse::<u8>().is_ok())
 }
 
 fn header(journal: &[u8]) -> Option<Header> {
@@ -112,6 +121,9 @@ mod tests {
         let of =
             |checkpoint, journals: &[usize]| Group { checkpoint, journals: journals.into(), samples: vec![] };
         assert_eq!(groups, [of(Some(1), &[0]), of(Some(2), &[4]), of(Some(3), &[5]), of(None, &[6])]);
+        let mut kept = files.clone();
+        (kept[1].name, kept[2].name) = ("state.json", "state.json.1");
+        assert_eq!(group(&kept[..5])[0], of(Some(1), &[0, 4]), "not the generation beside it");
         assert_eq!(group(&files[5..6]), [of(None, &[0])]);
         assert_eq!(group(&[files[1], files[6]]), [of(Some(0), &[1])], "as the command line does");
         let text = shipote_snapshot::samples::header(0);
