@@ -16,6 +16,11 @@ impl Session {
         Self::default()
     }
 
+    /// From now on, leaves out the samples of files that come.
+    pub fn skip_history(&mut self) {
+        self.0.skip_history();
+    }
+
     /// Begins a file, and makes room for `size` bytes. Returns where that is: the bytes are written there, into the
     /// memory of this module, so that they are copied once.
     pub fn begin(&mut self, name: &str, size: usize) -> usize {

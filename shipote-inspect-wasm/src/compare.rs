@@ -1,9 +1,10 @@
 //! Two states beside each other: what was added, removed and changed, field by field.
 
 use serde_json::Value;
-use shipote_snapshot::diff::{EntityName, FieldChange};
-use shipote_snapshot::{Collection, DiffOptions, diff};
+use shipote_snapshot::diff::{Change, Diff, EntityName, FieldChange};
+use shipote_snapshot::{Collection, DiffOptions, Entity, ShipoteSnapshot, diff};
 
+use crate::plan::name_in;
 use crate::question::Question;
 use crate::session::{Session, State};
 use crate::tell::{Object, error, text};
@@ -18,7 +19,7 @@ pub(crate) fn compare(session: &Session, question: &Question) -> String {
     let (Some((before, old)), Some((after, new))) = (of(question.state), of(question.other)) else {
         return error("one of the two can't be read as a state");
     };
-    let diff = diff(old, new, DiffOptions { stats_history: false });
+    let diff = difference((before, old), (after, new));
     let changed: Vec<String> = diff
         .changed
         .iter()
@@ -34,6 +35,11 @@ pub(crate) fn compare(session: &Session, question: &Question) -> String {
     };
     let recreated: Vec<String> =
         diff.added.iter().take(MOST).filter(again).map(|name| named(name).end()).collect();
+    // What the other side holds back is there, and not understood.
+    let held = [(&diff.removed, new), (&diff.added, old)].map(|(names, other)| {
+        let ids = names.iter().filter(|name| is_held(name, other)).take(MOST);
+        ids.map(|name| text(&visible(&name.id))).collect::<Vec<_>>()
+    });
     let all = |state: &State| {
         let counts = &state.report.counts;
         counts.workspaces + counts.commands + counts.saved_pipelines + counts.live_pipelines - counts.held
@@ -44,13 +50,64 @@ pub(crate) fn compare(session: &Session, question: &Question) -> String {
         .list("removed", &list(&diff.removed))
         .list("changed", &changed)
         .list("recreated", &recreated)
+        .list("held", &held.concat())
         .list("head", &head(before, after))
         .number("added_count", diff.added.len() as u64)
         .number("removed_count", diff.removed.len() as u64)
         .number("changed_count", changes)
         .number("unchanged", all(after).saturating_sub(changes + diff.added.len() as u64))
-        .flag("kin", old.lineage == new.lineage)
+        .flag("kin", is_derived(before) || is_derived(after) || old.lineage == new.lineage)
         .end()
+}
+
+/// Returns how two states differ, without their samples.
+///
+/// Before version 5, ids of live pipelines are derived from the file, which makes another one of each in the next file:
+/// those are told by their labels.
+pub(crate) fn difference(
+    (before, old): (&State, &ShipoteSnapshot),
+    (after, new): (&State, &ShipoteSnapshot),
+) -> Diff {
+    let mut diff = diff(old, new, DiffOptions { stats_history: false });
+    if is_derived(before) || is_derived(after) {
+        let Diff { added, removed, changed } = &mut diff;
+        let live = |state: &ShipoteSnapshot, name: &EntityName| {
+            state.live_pipelines.iter().find(|entry| entry.id.to_string() == name.id).cloned()
+        };
+        removed.retain(|gone| {
+            let is_twin =
+                |came: &EntityName| (came.collection, &came.label) == (gone.collection, &gone.label);
+            let Some(at) = added.iter().position(is_twin) else { return true };
+            let (Some(mut earlier), Some(later)) = (live(old, gone), live(new, &added[at])) else {
+                return true;
+            };
+            if earlier.workspace != later.workspace {
+                return true;
+            }
+            earlier.id = later.id;
+            let [earlier, later] = [earlier, later].map(|entry| Entity::from(entry).to_json());
+            let fields = shipote_snapshot::fields::fields(&earlier, &later).unwrap_or_default();
+            let entity = added.remove(at);
+            if !fields.is_empty() {
+                changed.push(Change { entity, fields });
+            }
+            false
+        });
+    }
+    diff
+}
+
+/// Returns whether ids and lineage of a state are derived from its file.
+fn is_derived(state: &State) -> bool {
+    state.report.version.as_deref() != Some("5")
+}
+
+/// Returns whether a state holds back what has this name, since it is not understood there.
+pub(crate) fn is_held(name: &EntityName, state: &ShipoteSnapshot) -> bool {
+    let id = text(&name.id);
+    state.held.iter().any(|held| {
+        held.collection == name.collection && (held.raw.contains(&id) || name_in(&held.raw) == name.label)
+    })
 }
 
 /// Returns what differs in the document's own fields.
@@ -66,7 +123,13 @@ fn head(before: &State, after: &State) -> Vec<String> {
             ("journal_seq", number(|snapshot| snapshot.journal_seq)),
             ("timestamp_ms", number(|snapshot| snapshot.timestamp_ms)),
             ("producer", snapshot.map(|snapshot| snapshot.producer.clone()).unwrap_or_default()),
-            ("lineage", snapshot.map(|snapshot| snapshot.lineage.to_string()).unwrap_or_default()),
+            (
+                "lineage",
+                snapshot
+                    .filter(|_| !is_derived(before) && !is_derived(after))
+                    .map(|snapshot| snapshot.lineage.to_string())
+                    .unwrap_or_default(),
+            ),
         ]
     };
     told(before)
@@ -175,7 +238,7 @@ mod tests {
     fn states_are_compared_by_id_and_secrets_are_covered() {
         let session = two(OLD, NEW);
         let told = session.ask(r#"{"ask":"diff","state":0,"other":1}"#);
-        insta::assert_snapshot!(told, @r#"{"added":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"removed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","label":"gone"},{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","label":"again"}],"changed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","label":"b","fields":[{"pointer":"/spec/label","old":"\"a\"","new":"\"b\""},{"pointer":"/spec/soma/env/KEY","old":"\"••••••\"","new":"\"••••••\""},{"pointer":"/spec/soma/pids_max","old":"4","new":"8"}]}],"recreated":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"head":[{"pointer":"/timestamp_ms","old":"1","new":"2"},{"pointer":"/lineage","old":"0000000001GGZXPHVDW5K66YH4","new":"00000000025YD920HKV85FX30A"}],"added_count":1,"removed_count":2,"changed_count":1,"unchanged":0,"kin":false}"#);
+        insta::assert_snapshot!(told, @r#"{"added":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"removed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","label":"gone"},{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","label":"again"}],"changed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","label":"b","fields":[{"pointer":"/spec/label","old":"\"a\"","new":"\"b\""},{"pointer":"/spec/soma/env/KEY","old":"\"••••••\"","new":"\"••••••\""},{"pointer":"/spec/soma/pids_max","old":"4","new":"8"}]}],"recreated":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"held":[],"head":[{"pointer":"/timestamp_ms","old":"1","new":"2"},{"pointer":"/lineage","old":"0000000001GGZXPHVDW5K66YH4","new":"00000000025YD920HKV85FX30A"}],"added_count":1,"removed_count":2,"changed_count":1,"unchanged":0,"kin":false}"#);
         assert!(!told.contains("secret"), "{told}");
         assert!(session.ask(r#"{"ask":"diff","state":0,"other":1,"show":true}"#).contains("\\\"secret\\\""));
     }

@@ -3,14 +3,14 @@
 use shipote_snapshot::{Desired, ShipoteSnapshot};
 
 use crate::question::Question;
-use crate::session::State;
+use crate::session::{File, State};
 use crate::tell::{Object, error};
 use crate::visible::visible;
 use crate::words::{self, Words};
 use crate::workspaces;
 
 /// Returns the workspace whose id `question.filter` is.
-pub(crate) fn workspace(state: &State, question: &Question) -> String {
+pub(crate) fn workspace(state: &State, files: &[File], question: &Question) -> String {
     let Some(snapshot) = &state.snapshot else { return error("nothing could be read") };
     let found =
         snapshot.workspaces.iter().enumerate().find(|(_, entry)| entry.id.to_string() == question.filter);
@@ -37,7 +37,7 @@ pub(crate) fn workspace(state: &State, question: &Question) -> String {
         .list("words", &words::of_workspace(&entry.spec, question.show))
         .list("commands", &commands)
         .list("pipelines", &pipelines(snapshot, entry.id))
-        .flag("secrets", state.secrets())
+        .flag("secrets", state.secrets(files))
         .end()
 }
 

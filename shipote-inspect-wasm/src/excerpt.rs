@@ -1,5 +1,6 @@
 //! The part of a file that a problem speaks of: its line, with what is marked in it.
 
+use crate::secret::covered;
 use crate::tell::Object;
 use crate::visible::push;
 
@@ -30,13 +31,28 @@ pub(crate) fn excerpt(file: &[u8], offset: u64, len: u64) -> Excerpt {
     let at = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
     let end = at.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(file.len());
     // A character has at most 4 bytes; one more than fits tells that something is left out.
-    let before = &file[at.saturating_sub(4 * AROUND + 4)..at];
+    let (from, within) = (at.saturating_sub(4 * AROUND + 4), end.min(at + 4 * WITHIN + 4));
+    let (before, marked) = (covered(file, from, at), covered(file, at, within));
+    let after = covered(file, end, file.len().min(end + 4 * AROUND + 4));
     let before = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let whole = before.len() < at && file[at - before.len() - 1] == b'\n' || before.len() == at;
-    let marked = &file[at..end.min(at + 4 * WITHIN + 4)];
-    let after = &file[end..file.len().min(end + 4 * AROUND + 4)];
     let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Excerpt { before: tail(before, whole), marked: head(marked, WITHIN), after: head(after, AROUND) }
+    Excerpt {
+        before: tail(before, whole),
+        marked: head(&joined(&marked), WITHIN),
+        after: head(after, AROUND),
+    }
+}
+
+/// Returns what goes over several lines as one.
+fn joined(bytes: &[u8]) -> Vec<u8> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let mut joined = lines.next().unwrap_or_default().to_vec();
+    for line in lines {
+        joined.push(b' ');
+        joined.extend_from_slice(line.trim_ascii());
+    }
+    joined
 }
 
 /// Returns the last characters of `bytes`.
@@ -87,6 +103,18 @@ mod tests {
         assert_eq!(told(file, 0, 1), "[{]");
         assert_eq!(told(file, 900, 5), "}[]");
         assert_eq!(told(b"", 0, 0), "[]");
+    }
+
+    #[test]
+    fn several_lines_are_marked_as_one() {
+        assert_eq!(told(b"[\n  {\n    \"a\": 1\n  },\n]", 4, 16), "[{ \"a\": 1 }],");
+    }
+
+    #[test]
+    fn values_of_environments_are_no_part_of_it() {
+        let file = br#"{"env":{"TOKEN":"secret"},"ttl":"soon"}"#;
+        assert_eq!(told(file, 32, 6), r#"{"env":{****************},"ttl":["soon"]}"#);
+        assert_eq!(told(file, 16, 8), r#"{"env":{********[********]},"ttl":"soon"}"#);
     }
 
     #[test]

@@ -10,16 +10,20 @@
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+mod brackets;
 mod chart;
 mod compare;
 mod dag;
 mod detail;
 mod excerpt;
 mod kind;
+mod lean;
 mod overview;
 mod pipelines;
+mod plan;
 mod question;
 mod raw;
+mod secret;
 mod session;
 mod share;
 mod tell;

@@ -66,7 +66,7 @@ pub(crate) fn overview(state: &State, files: &[File]) -> String {
         .flag("readable", state.snapshot.is_some())
         .number("notes", state.notes.len() as u64)
         .number("samples", samples(state) as u64)
-        .flag("secrets", state.secrets())
+        .flag("secrets", state.secrets(files))
         .end()
 }
 

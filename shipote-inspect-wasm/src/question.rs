@@ -6,7 +6,7 @@ use shipote_snapshot::Digest;
 use crate::compare::compare;
 use crate::session::Session;
 use crate::workspaces::{Column, workspaces};
-use crate::{detail, pipelines, raw, share, tell, timeline, upgrade};
+use crate::{detail, pipelines, plan, raw, share, tell, timeline, upgrade};
 
 /// A question of a page; what a kind of question does not need is left out. One plain structure rather than one for each
 /// kind, and read by hand: a page has to carry the code that reads it.
@@ -97,6 +97,8 @@ enum Kind {
     Workspace,
     /// Pipelines, with their drawings.
     Pipelines,
+    /// What a start at some moment would do.
+    Plan,
     /// Some lines of a file.
     Lines,
     /// Where something stands in a file.
@@ -115,6 +117,8 @@ enum Kind {
     Upgraded,
     /// The text of the state without what may be secret.
     Redacted,
+    /// The state as an older version wrote it, and what that can't say.
+    Exported,
     /// The table of workspaces for a spreadsheet.
     Csv,
 }
@@ -127,6 +131,7 @@ impl Kind {
             "workspaces" => Self::Workspaces,
             "workspace" => Self::Workspace,
             "pipelines" => Self::Pipelines,
+            "plan" => Self::Plan,
             "lines" => Self::Lines,
             "locate" => Self::Locate,
             "history" => Self::History,
@@ -136,6 +141,7 @@ impl Kind {
             "before_and_after" => Self::BeforeAndAfter,
             "upgraded" => Self::Upgraded,
             "redacted" => Self::Redacted,
+            "exported" => Self::Exported,
             "csv" => Self::Csv,
             _ => Self::Nothing,
         }
@@ -150,22 +156,26 @@ pub(crate) fn answer(session: &Session, question: &Question) -> String {
         (Kind::History, _) => Some(timeline::history(session, question)),
         (Kind::Sample, _) => Some(timeline::sample(session, question)),
         (Kind::Diff, _) => Some(compare(session, question)),
-        (Kind::Digest, _) => {
-            session.files.get(question.file).map(|file| tell::text(&Digest::of(&file.bytes).to_string()))
-        }
+        (Kind::Digest, _) => session
+            .files
+            .get(question.file)
+            .filter(|file| !file.lean)
+            .map(|file| tell::text(&Digest::of(&file.bytes).to_string())),
         (Kind::Report, Some(state)) => {
             // A report holds nothing that JSON could refuse: its keys are texts.
             Some(serde_json::to_string_pretty(&state.report).unwrap_or_default() + "\n")
         }
         (Kind::Workspaces, Some(state)) => Some(workspaces(state, question)),
-        (Kind::Workspace, Some(state)) => Some(detail::workspace(state, question)),
+        (Kind::Workspace, Some(state)) => Some(detail::workspace(state, &session.files, question)),
         (Kind::Pipelines, Some(state)) => Some(pipelines::pipelines(state, question)),
+        (Kind::Plan, Some(state)) => Some(plan::plan(session, state, question)),
         (Kind::Upgrade, Some(state)) => Some(upgrade::upgrade(state)),
         (Kind::BeforeAndAfter, Some(state)) => {
             Some(upgrade::before_and_after(state, &session.files, question))
         }
         (Kind::Upgraded, Some(state)) => upgrade::upgraded(state),
         (Kind::Redacted, Some(state)) => share::redacted(state),
+        (Kind::Exported, Some(state)) => share::exported(state, question),
         (Kind::Csv, Some(state)) => Some(share::csv(state)),
         (Kind::Nothing, _) | (_, None) => None,
     };

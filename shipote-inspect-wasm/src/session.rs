@@ -3,13 +3,20 @@
 use std::cell::OnceCell;
 
 use shipote_card::WorkspaceId;
+use shipote_snapshot::gather::is_journal;
 use shipote_snapshot::ordered::sort_by_key;
-use shipote_snapshot::{Input, Point, Report, ShipoteSnapshot, UpgradeNote, load_named, look};
+use shipote_snapshot::samples::is_samples;
+use shipote_snapshot::{
+    Input, Point, Refusal, Report, ShipoteSnapshot, UpgradeNote, Verdict, load_named, look,
+};
 
+use crate::lean::cover_history;
 use crate::overview::overview;
 use crate::question::{Question, answer};
 use crate::raw::Lines;
+use crate::secret::has_environment;
 use crate::tell;
+use crate::timeline::Event;
 use crate::together::group;
 
 /// A file that was opened.
@@ -17,6 +24,8 @@ use crate::together::group;
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
+    /// Whether samples that it holds were left out.
+    pub(crate) lean: bool,
     lines: OnceCell<Lines>,
 }
 
@@ -33,6 +42,8 @@ pub(crate) struct State {
     /// Positions of its files; the `state.json` first, if it is there.
     pub(crate) files: Vec<usize>,
     pub(crate) report: Report,
+    /// Why a daemon would not go on from it as it is.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) snapshot: Option<ShipoteSnapshot>,
     pub(crate) notes: Vec<UpgradeNote>,
     /// Samples that stand beside it, in the order of their workspaces and of their times.
@@ -42,16 +53,29 @@ pub(crate) struct State {
 /// Everything that is open.
 #[derive(Debug, Default)]
 pub struct Session {
+    lean: bool,
     pub(crate) files: Vec<File>,
     pub(crate) states: Vec<State>,
+    /// What happened in their past, which is found out once.
+    pub(crate) events: OnceCell<Vec<Event>>,
 }
 
 impl Session {
     /// Begins a file, and returns the room for `size` bytes of it.
     pub fn begin(&mut self, name: &str, size: usize) -> &mut [u8] {
         let at = self.files.len();
-        self.files.push(File { name: name.to_owned(), bytes: vec![0; size], lines: OnceCell::new() });
+        self.files.push(File {
+            name: name.to_owned(),
+            bytes: vec![0; size],
+            lean: false,
+            lines: OnceCell::new(),
+        });
         &mut self.files[at].bytes
+    }
+
+    /// From now on, leaves out the samples of files that come, which is most of what a large one holds.
+    pub const fn skip_history(&mut self) {
+        self.lean = true;
     }
 
     /// Ends the file that was begun last, at the number of bytes that really came. Returns whether it is new: the same
@@ -59,6 +83,13 @@ impl Session {
     pub fn end(&mut self, size: usize) -> bool {
         let Some((last, others)) = self.files.split_last_mut() else { return false };
         last.bytes.truncate(size);
+        if self.lean {
+            if is_samples(&last.bytes) {
+                self.files.pop();
+                return true;
+            }
+            last.lean = cover_history(&mut last.bytes);
+        }
         let is_new = others.iter().all(|file| file.bytes != last.bytes);
         if !is_new {
             self.files.pop();
@@ -68,25 +99,22 @@ impl Session {
 
     /// Judges all files, and returns what each state that they make is worth, as a JSON list.
     pub fn judge(&mut self) -> String {
-        make_room(self.files.iter().map(|file| file.bytes.len()).sum());
+        self.events = OnceCell::new();
+        if !self.lean {
+            make_room(self.files.iter().map(|file| file.bytes.len()).sum());
+        }
         let inputs: Vec<Input<'_>> =
             self.files.iter().map(|file| Input { name: &file.name, bytes: &file.bytes }).collect();
         self.states = group(&inputs)
             .into_iter()
             .map(|mut group| {
-                // By hand, since there are one or two, and each kind of sort is code that a page has to carry.
-                for end in 1..group.journals.len() {
-                    for at in (1..=end).rev() {
-                        let seq = |at: usize| base_seq(inputs[group.journals[at]].bytes);
-                        if seq(at - 1) > seq(at) {
-                            group.journals.swap(at - 1, at);
-                        }
-                    }
-                }
+                oldest_first(&mut group.journals, &self.files);
                 let journals: Vec<Input<'_>> = group.journals.iter().map(|at| inputs[*at]).collect();
                 let files = group.files().collect();
                 let state = match (group.checkpoint, journals.as_slice()) {
                     (Some(at), []) => State::of_file(files, inputs[at]),
+                    // Without its samples it is no longer the file that its journals know.
+                    (Some(at), _) if self.files[at].lean => State::of_file(files, inputs[at]),
                     (checkpoint, journals) => {
                         State::of_loaded(files, load_named(checkpoint.map(|at| inputs[at]), journals))
                     }
@@ -118,6 +146,11 @@ fn make_room(size: usize) {
     std::hint::black_box(&mut room);
 }
 
+/// Puts journals in order: the one that begins first comes first.
+pub(crate) fn oldest_first(journals: &mut [usize], files: &[File]) {
+    sort_by_key(journals, |at| base_seq(&files[*at].bytes).into());
+}
+
 fn base_seq(journal: &[u8]) -> u64 {
     let first = journal.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     match shipote_snapshot::journal::decode(first) {
@@ -144,9 +177,15 @@ impl State {
     fn of_file(files: Vec<usize>, input: Input<'_>) -> Self {
         let looked = look(input.bytes, input.name);
         let reading = looked.reading;
+        let refusal = match (&reading.snapshot, reading.verdict) {
+            (Some(_), _) => None,
+            (None, Verdict::Newer) => Some(Refusal::Newer),
+            (None, _) => Some(Refusal::Unreadable),
+        };
         Self {
             files,
             report: looked.report,
+            refusal,
             snapshot: reading.snapshot,
             notes: reading.notes,
             points: Vec::new(),
@@ -157,6 +196,7 @@ impl State {
         Self {
             files,
             report: loaded.report,
+            refusal: loaded.refusal,
             snapshot: loaded.snapshot,
             notes: loaded.notes,
             points: Vec::new(),
@@ -184,9 +224,18 @@ impl State {
         self.report.journal.and_then(|journal| journal.loss).map(|loss| loss.changes)
     }
 
-    /// Returns whether it holds values of environment variables, which may be secrets.
-    pub(crate) fn secrets(&self) -> bool {
+    /// Returns whether its files hold values of environment variables, which may be secrets.
+    pub(crate) fn secrets(&self, files: &[File]) -> bool {
+        // What is understood tells faster than its text, but records may hold what was written over since.
+        let is_told = |bytes: &[u8]| is_samples(bytes) || self.snapshot.is_some() && !is_journal(bytes);
+        let mut texts = self.files.iter().map(|at| files[*at].bytes.as_slice());
+        if texts.any(|bytes| !is_told(bytes) && has_environment(bytes)) {
+            return true;
+        }
         let Some(snapshot) = &self.snapshot else { return false };
+        if snapshot.held.iter().any(|held| has_environment(held.raw.as_bytes())) {
+            return true;
+        }
         let nodes = snapshot.saved_pipelines.iter().map(|entry| &entry.spec);
         let nodes = nodes.chain(snapshot.live_pipelines.iter().map(|entry| &entry.spec));
         let commands =
@@ -227,6 +276,23 @@ pub(crate) mod tests {
             sentence["headline"].as_str().unwrap(),
             sentence["detail"].as_str().unwrap()
         )
+    }
+
+    #[test]
+    fn without_history_the_rest_is_judged_as_before() {
+        let state = include_bytes!("../../tests/fixtures/state/v5-full.json");
+        let samples = shipote_snapshot::samples::header(0);
+        let mut session = Session::default();
+        session.skip_history();
+        for (name, bytes) in [("state.json", state.as_slice()), ("stats.journal", samples.as_bytes())] {
+            session.begin(name, bytes.len()).copy_from_slice(bytes);
+            assert!(session.end(bytes.len()));
+        }
+        let told: Value = serde_json::from_str(&session.judge()).unwrap();
+        let state = &told["states"][0];
+        assert_eq!((state["verdict"].as_str(), state["samples"].as_u64()), (Some("valid"), Some(0)));
+        assert_eq!(state["files"].as_array().unwrap().len(), 1);
+        assert!(session.ask(r#"{"ask":"digest"}"#).contains("error"), "the bytes are not those of the file");
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What is made to be given away: a table for a spreadsheet, and a state without its secrets.
 
 use shipote_card::{CommandRef, Payload, ReadyProbe, RootFs, Soma};
-use shipote_snapshot::{ShipoteSnapshot, render};
+use shipote_snapshot::{ShipoteSnapshot, export, render};
 
+use crate::question::Question;
 use crate::session::State;
+use crate::tell::{self, Object};
+use crate::upgrade::is_whole;
+use crate::visible::visible;
 use crate::wording;
 use crate::workspaces::samples_of;
 
@@ -89,6 +93,16 @@ pub(crate) fn redacted(state: &State) -> Option<String> {
     let commands = snapshot.commands.iter_mut().map(|entry| &mut entry.spec);
     nodes.chain(commands).for_each(|command| tokens.command(command));
     Some(render(&snapshot))
+}
+
+/// Returns the state as version `question.count` wrote it, and what that can't say; none where not all of it is understood.
+pub(crate) fn exported(state: &State, question: &Question) -> Option<String> {
+    let snapshot = state.snapshot.as_ref().filter(|_| is_whole(state))?;
+    let export = export(snapshot, u16::try_from(question.count).ok()?)?;
+    let unsaid: Vec<String> =
+        export.unsaid.iter().take(20).map(|unsaid| tell::text(&visible(&unsaid.message))).collect();
+    let more = export.unsaid.len() - unsaid.len();
+    Some(Object::new().text("text", &export.text).list("unsaid", &unsaid).number("more", more as u64).end())
 }
 
 /// Texts that were replaced; their positions name their tokens.

@@ -1,15 +1,17 @@
 //! What workspaces have cost over time, over all files that are open: a lane for each, with its pauses and restarts, and
 //! the changes of the journals on the same axis.
 
-use shipote_snapshot::log::{Event, What};
+use shipote_snapshot::diff::{EntityName, FieldChange};
+use shipote_snapshot::log::{self, What, log};
+use shipote_snapshot::ordered::sort_by_key;
 use shipote_snapshot::samples::{Begin, Episode, PERIOD_MS, episodes};
-use shipote_snapshot::{Point, WorkspaceEntry, log};
+use shipote_snapshot::{Collection, Point, ShipoteSnapshot, WorkspaceEntry};
 
 use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve, usual_step};
-use crate::compare::kind;
+use crate::compare::{difference, is_held, kind};
 use crate::overview::LAST_MOMENT;
 use crate::question::{Metric, Question};
-use crate::session::{File, Session, in_order, points_of};
+use crate::session::{File, Session, State, in_order, points_of};
 use crate::tell::{Object, error};
 use crate::visible::visible;
 use crate::wording::{bytes, percent, span};
@@ -27,11 +29,11 @@ struct Lane<'a> {
 }
 
 /// Returns all lanes, in the order of their ids, or the one that is wanted. Where files overlap, a moment counts once; the
-/// last file has the last word on what is declared.
+/// state that was written last has the last word on what is declared.
 fn lanes<'a>(session: &'a Session, wanted: Option<&str>) -> Vec<Lane<'a>> {
     let mut lanes: Vec<Lane<'_>> = Vec::new();
-    for state in &session.states {
-        for entry in state.snapshot.iter().flat_map(|snapshot| &snapshot.workspaces) {
+    for (state, snapshot) in by_time(session) {
+        for entry in &snapshot.workspaces {
             if wanted.is_some_and(|wanted| entry.id.to_string() != wanted) {
                 continue;
             }
@@ -52,6 +54,14 @@ fn lanes<'a>(session: &'a Session, wanted: Option<&str>) -> Vec<Lane<'a>> {
         lane.points.dedup_by_key(|point| point.at_ms);
     }
     lanes
+}
+
+/// Returns all states that could be read, the earliest first.
+fn by_time(session: &Session) -> Vec<(&State, &ShipoteSnapshot)> {
+    let states = session.states.iter().filter_map(|state| Some((state, state.snapshot.as_ref()?)));
+    let mut states: Vec<_> = states.collect();
+    sort_by_key(&mut states, |(_, snapshot)| snapshot.timestamp_ms.into());
+    states
 }
 
 /// Returns the lanes that have any sample with a time, between two moments; 0 for all that there is.
@@ -176,9 +186,37 @@ fn joined(points: &[Point]) -> Vec<Episode> {
     joined
 }
 
-/// Returns what the journals tell of between two moments.
+/// Something that was declared, changed or taken away.
+#[derive(Debug)]
+pub(crate) struct Event {
+    at_ms: u64,
+    text: String,
+}
+
+/// Returns what happened between two moments.
 fn changes(session: &Session, from: u64, to: u64) -> Vec<String> {
-    let mut told = Vec::new();
+    let events = session.events.get_or_init(|| events(session));
+    let inside = events.iter().filter(|event| (from..=to).contains(&event.at_ms)).take(MOST);
+    inside
+        .map(|event| {
+            let share = (event.at_ms - from) as f64 / (to - from) as f64;
+            Object::new()
+                .json("x", &Tenths::of(share * LANE.width).to_string())
+                .number("at_ms", event.at_ms.min(LAST_MOMENT))
+                .text("text", &event.text)
+                .end()
+        })
+        .collect()
+}
+
+/// Returns everything that the journals tell of, and what differs from each state to the next one where no journal tells.
+fn events(session: &Session) -> Vec<Event> {
+    let mut told: Vec<Event> = Vec::new();
+    let mut known: Vec<(Collection, String)> = Vec::new();
+    let fields = |fields: &[FieldChange]| {
+        let names: Vec<&str> = fields.iter().take(3).map(|field| field.pointer.as_str()).collect();
+        format!("changed {}", names.join(", "))
+    };
     for state in &session.states {
         let is_journal = |file: &&File| {
             shipote_snapshot::gather::is_journal(&file.bytes)
@@ -190,33 +228,37 @@ fn changes(session: &Session, from: u64, to: u64) -> Vec<String> {
             continue;
         }
         // The state that is shown holds the records already, so that changes are told field by field from what stands in them.
-        for entry in log(None, &journals).filter(|entry| (from..=to).contains(&entry.at_ms)) {
-            let Event::Entity { collection, label, what, id } = entry.event else { continue };
+        for entry in log(None, &journals) {
+            let log::Event::Entity { collection, label, what, id } = entry.event else { continue };
             let verb = match &what {
                 What::Created => "created".to_owned(),
                 What::Written => "written".to_owned(),
                 What::Removed => "removed".to_owned(),
-                What::Changed { fields } => {
-                    let names: Vec<&str> =
-                        fields.iter().take(3).map(|field| field.pointer.as_str()).collect();
-                    format!("changed {}", names.join(", "))
-                }
+                What::Changed { fields: changed } => fields(changed),
             };
-            let name = if label.is_empty() { id } else { label };
-            let share = (entry.at_ms - from) as f64 / (to - from) as f64;
-            told.push(
-                Object::new()
-                    .json("x", &Tenths::of(share * LANE.width).to_string())
-                    .number("at_ms", entry.at_ms.min(LAST_MOMENT))
-                    .text("text", &format!("{} {}: {}", kind(collection), visible(&name), visible(&verb)))
-                    .end(),
-            );
-            if told.len() == MOST {
-                return told;
-            }
+            let name = if label.is_empty() { &id } else { &label };
+            told.push(event(entry.at_ms, collection, name, &verb));
+            known.push((collection, id));
         }
     }
+    for pair in by_time(session).windows(2) {
+        let (old, new) = (pair[0], pair[1]);
+        let diff = difference(old, new);
+        let mut add = |name: &EntityName, verb: &str, other: Option<&ShipoteSnapshot>| {
+            let is_known = known.iter().any(|known| (known.0, &known.1) == (name.collection, &name.id));
+            if !is_known && other.is_none_or(|other| !is_held(name, other)) {
+                told.push(event(new.1.timestamp_ms, name.collection, &name.label, verb));
+            }
+        };
+        diff.removed.iter().for_each(|name| add(name, "gone by then", Some(new.1)));
+        diff.added.iter().for_each(|name| add(name, "there by then", Some(old.1)));
+        diff.changed.iter().for_each(|change| add(&change.entity, &fields(&change.fields), None));
+    }
     told
+}
+
+fn event(at_ms: u64, collection: Collection, name: &str, verb: &str) -> Event {
+    Event { at_ms, text: format!("{} {}: {}", kind(collection), visible(name), visible(verb)) }
 }
 
 /// Returns the exact values of the sample of the workspace `question.filter` that is nearest to `question.from_ms`.

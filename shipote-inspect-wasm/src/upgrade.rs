@@ -82,7 +82,7 @@ fn entities(state: &State) -> impl Iterator<Item = (Collection, usize, Entity)> 
     all.map(|(at, entity)| (entity.collection(), at, entity))
 }
 
-fn is_whole(state: &State) -> bool {
+pub(crate) fn is_whole(state: &State) -> bool {
     matches!(state.report.verdict, Verdict::Valid | Verdict::Upgradable)
 }
 

@@ -23,7 +23,7 @@ export type Phase =
   | { at: "asking"; files: File[]; size: number }
   | { at: "loading"; progress: Progress | null }
   | { at: "shown" }
-  | { at: "failed"; headline: string; detail: string };
+  | { at: "failed"; headline: string; detail: string; lean?: File[] | undefined };
 
 export interface Note {
   text: string;
@@ -36,6 +36,8 @@ export class App {
   files: File[] = [];
   states: State[] = [];
   note: Note | null = null;
+  /** Whether files are looked at without their history, for want of memory. */
+  lean = false;
   /** Whether values of environment variables are shown. */
   secrets = false;
   changed: () => void = () => {};
@@ -73,7 +75,7 @@ export class App {
       workspaces: state.readable,
       pipelines: state.readable && counts.saved_pipelines + counts.live_pipelines > 0,
       history: past,
-      upgrade: state.verdict === "upgradable",
+      upgrade: state.readable && state.version !== "5",
       diff: this.states.length > 1,
       raw: true,
     };

@@ -52,6 +52,7 @@ const trusted = policy === undefined ? address : policy.createScriptURL("");
 export class Engine {
   readonly ready: Promise<void>;
   progress: (progress: Progress) => void = () => {};
+  broke: (error: Error) => void = () => {};
   private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private next = 1;
@@ -70,8 +71,8 @@ export class Engine {
   }
 
   /** Adds files to what is open, and returns what is open then. */
-  async open(files: File[]): Promise<{ states: State[]; twice: string[] }> {
-    const { text, twice } = await this.call((id) => ({ kind: "open", id, files }));
+  async open(files: File[], lean: boolean): Promise<{ states: State[]; twice: string[] }> {
+    const { text, twice } = await this.call((id) => ({ kind: "open", id, files, lean }));
     return { states: (JSON.parse(text) as { states: State[] }).states, twice };
   }
 
@@ -128,5 +129,6 @@ export class Engine {
     this.ready.catch(() => {});
     for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
+    this.broke(error);
   }
 }

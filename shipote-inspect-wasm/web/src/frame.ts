@@ -1,11 +1,11 @@
 // What stands around a view: the head with the files, the views, and the page when nothing is open.
 
-import { address, NAMES, type App, type Phase } from "./app";
+import { address, NAMES, plural, type App, type Phase } from "./app";
 import { bdi, button, h, put } from "./element";
 import { icon, toneIcon } from "./icons";
 import { help } from "./keyboard";
 import { inUtc, setUtc } from "./moment";
-import { close, open, pick, sample } from "./open";
+import { close, open, openLean, pick, sample } from "./open";
 import { diff } from "./views/diff";
 import { history } from "./views/history";
 import { overview } from "./views/overview";
@@ -140,13 +140,20 @@ function shown(app: App): HTMLElement[] {
   if (state === null) return alone(app, { at: "empty" });
   const view = { overview, workspaces, pipelines, history, upgrade, diff, raw }[app.view](app, state);
   const partial =
-    (app.view === "workspaces" || app.view === "history") && state.readable && state.counts.held > 0
-      ? h("p", { class: "note warn" }, `${state.counts.held} of the entities in this file have errors. They are not shown here; the overview names them.`)
+    app.view === "workspaces" && state.readable && state.counts.held > 0
+      ? h("p", { class: "note warn" }, `${plural(state.counts.held, "entity").replace("entitys", "entities")} in this file ${state.counts.held === 1 ? "has" : "have"} errors and can't be shown here; the overview names them.`)
       : null;
   return [
     head(app),
     views(app),
-    h("main", { id: "main", tabindex: -1 }, ...[note(app), partial].filter((part) => part !== null), view),
+    h(
+      "main",
+      { id: "main", tabindex: -1 },
+      note(app),
+      app.lean && h("p", { class: "note warn" }, "Opened without history, for want of memory: samples are blank here, in the report and in copies, and no journal is replayed on a file that holds any."),
+      partial,
+      view,
+    ),
     promise(),
   ];
 }
@@ -218,7 +225,8 @@ function alone(app: App, phase: Exclude<Phase, { at: "shown" }>): HTMLElement[] 
         h(
           "div",
           { class: "choices" },
-          button("Open another file…", () => pick(app), { class: "main" }),
+          phase.lean === undefined ? null : button("Try without history", () => openLean(app, phase.lean ?? []), { class: "main" }),
+          button("Open another file…", () => pick(app), { class: phase.lean === undefined ? "main" : undefined }),
           button("Back", () => app.show(app.states.length > 0 ? { at: "shown" } : { at: "empty" })),
         ),
       );

@@ -155,6 +155,8 @@ export interface Difference {
   removed: Named[];
   changed: (Named & { fields: Field[] })[];
   recreated: Named[];
+  /** Ids of what is not gone or new, but held back by the other side. */
+  held: string[];
   head: Field[];
   added_count: number;
   removed_count: number;
@@ -195,6 +197,21 @@ export interface Lines {
   lines: { offset: number; text: string; cut: number }[];
 }
 
+export interface Plan {
+  headline: string;
+  detail: string;
+  ways: { from: string; at_ms: number | null; gives: string; loses: string }[];
+  tally: string;
+  steps: { action: string; words: string; kind: string; label: string; id: string; why: string; not_before_ms: number | null }[];
+  more: number;
+}
+
+export interface Exported {
+  text: string;
+  unsaid: string[];
+  more: number;
+}
+
 /** A question to the module; what its kind does not need is left out. */
 export interface Question {
   ask:
@@ -203,6 +220,7 @@ export interface Question {
     | "workspaces"
     | "workspace"
     | "pipelines"
+    | "plan"
     | "lines"
     | "locate"
     | "history"
@@ -212,6 +230,7 @@ export interface Question {
     | "before_and_after"
     | "upgraded"
     | "redacted"
+    | "exported"
     | "csv";
   state?: number;
   other?: number;
@@ -231,7 +250,7 @@ export interface Question {
 /** What the page sends to the worker. */
 export type Order =
   | { kind: "start"; wasm: ArrayBuffer; size: number }
-  | { kind: "open"; id: number; files: File[] }
+  | { kind: "open"; id: number; files: File[]; lean: boolean }
   | { kind: "ask"; id: number; question: Question };
 
 /** What the worker sends to the page. */

@@ -2,6 +2,9 @@
 
 import { h } from "./element";
 
+/** The last millisecond that has a date. */
+export const LAST = 8.64e15;
+
 let utc = false;
 
 export function inUtc(): boolean {
@@ -29,6 +32,11 @@ function parts(at: number): { date: string; time: string } {
 export function moment(at: number): string {
   const { date, time } = parts(at);
   return `${date} ${time}${utc ? " UTC" : ""}`;
+}
+
+/** Returns the day of the week of a moment. */
+export function weekday(at: number): string {
+  return new Date(at).toLocaleDateString("en", { weekday: "short", ...(utc ? { timeZone: "UTC" } : {}) });
 }
 
 /** Returns the element of a moment; a dash where there is none. */

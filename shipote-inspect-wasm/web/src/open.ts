@@ -12,8 +12,10 @@ function limit(name: "large" | "largest"): number {
 }
 
 /** Opens files beside those that are open. */
-export async function open(app: App, files: File[], sure = false): Promise<void> {
-  if (files.length === 0) return;
+export async function open(app: App, given: File[], sure = false): Promise<void> {
+  if (given.length === 0) return;
+  // Earlier generations follow what they are generations of, in whatever order a folder lists them.
+  const files = [...given].sort((a, b) => generation(a.name) - generation(b.name));
   const size = files.reduce((sum, file) => sum + file.size, 0);
   if (size > limit("largest")) {
     const name = files.length === 1 ? files[0]!.name : plural(files.length, "file");
@@ -25,13 +27,18 @@ export async function open(app: App, files: File[], sure = false): Promise<void>
   }
   if (size > limit("large") && !sure) return app.show({ at: "asking", files, size });
   const before = app.files;
+  const at = app.at;
   const engine = app.engine ?? new Engine();
   app.engine = engine;
   engine.progress = (progress) => app.show({ at: "loading", progress });
+  // What breaks while a question is answered has taken everything with it, too.
+  engine.broke = (error) => {
+    if (app.phase.at === "shown" && app.engine === engine) fail(app, error, app.files);
+  };
   app.show({ at: "loading", progress: null });
   try {
     await engine.ready;
-    const opened = await engine.open(files);
+    const opened = await engine.open(files, app.lean);
     const kept = files.filter((file) => !opened.twice.includes(file.name));
     app.files = [...before, ...kept];
     app.states = opened.states;
@@ -40,25 +47,51 @@ export async function open(app: App, files: File[], sure = false): Promise<void>
         ? { tone: "plain", text: `${opened.twice.join(", ")}: the same bytes are open already. Not added again.` }
         : null;
     app.phase = { at: "shown" };
-    app.go({ state: newest(opened.states, kept) }, true);
+    app.go({ state: next(opened.states, kept, before.length > 0 ? at : -1) }, true);
     app.announced(app.state === null ? "" : `${app.state.title}: ${app.state.sentence.headline} ${app.state.sentence.detail}`);
   } catch (error) {
     app.engine = null;
     if (error instanceof Cancelled) {
       if (before.length > 0) return reopen(app, before);
+      app.lean = false;
       app.note = { tone: "plain", text: "Cancelled. Nothing was kept." };
       return app.show({ at: "empty" });
     }
-    app.files = [];
-    app.states = [];
-    app.show({ at: "failed", ...told(error, size) });
+    fail(app, error, [...before, ...files]);
   }
 }
 
-/** Returns the address of the state that the files just opened belong to. */
-function newest(states: State[], files: File[]): string | null {
-  const last = files.at(-1)?.name;
-  const at = states.findIndex((state) => state.files.some((file) => file.name === last));
+/** Closes everything after a failure. What has no room with its history may have it without. */
+function fail(app: App, error: unknown, files: File[]): void {
+  const failure = told(error, files.reduce((sum, file) => sum + file.size, 0));
+  const lean = failure.headline === OUT_OF_MEMORY && !app.lean ? files : undefined;
+  app.engine = null;
+  app.files = [];
+  app.states = [];
+  app.lean = false;
+  app.show({ at: "failed", ...failure, lean });
+}
+
+/** Opens files once more, without their history. */
+export function openLean(app: App, files: File[]): void {
+  app.lean = true;
+  void open(app, files, true);
+}
+
+/** The number of an earlier generation, such as `state.json.1`; 0 for what is none. */
+function generation(name: string): number {
+  return Number(/\.(\d)$/.exec(name)?.[1] ?? 0);
+}
+
+/**
+ * Returns the address of the state that is shown after files were opened: the one that was, where they belong to it, else
+ * the last of theirs that is no earlier generation.
+ */
+function next(states: State[], files: File[], before: number): string | null {
+  const names = new Set(files.map((file) => file.name));
+  const theirs = states.flatMap((state, at) => (state.files.some((file) => names.has(file.name)) ? [at] : []));
+  const current = theirs.filter((at) => generation(states[at]?.title ?? "") === 0).at(-1);
+  const at = theirs.length === 0 || theirs.includes(before) ? before : (current ?? theirs[0] ?? 0);
   return at > 0 ? String(at) : null;
 }
 
@@ -67,6 +100,8 @@ async function reopen(app: App, files: File[]): Promise<void> {
   app.files = [];
   await open(app, files, true);
 }
+
+const OUT_OF_MEMORY = "Out of memory.";
 
 function told(error: unknown, size: number): { headline: string; detail: string } {
   const message = error instanceof Error ? error.message : String(error);
@@ -82,7 +117,7 @@ function told(error: unknown, size: number): { headline: string; detail: string 
   }
   const trap = /unreachable|memory|allocation|RangeError|Array buffer/i.test(message);
   return {
-    headline: trap ? "Out of memory." : "The page failed.",
+    headline: trap ? OUT_OF_MEMORY : "The page failed.",
     detail: `While ${during || "working"}, with files of ${size.toLocaleString("en")} bytes in all, the browser said: ${message}. Nothing was kept. The command line has no such limit: shipote state verify FILE`,
   };
 }
@@ -94,6 +129,7 @@ export function close(app: App): void {
   engine?.stop();
   app.files = [];
   app.states = [];
+  app.lean = false;
   app.note = null;
   history.replaceState(null, "", location.pathname + location.search);
   app.show({ at: "empty" });

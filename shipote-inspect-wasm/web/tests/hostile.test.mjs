@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, only, visit } from "./browser.mjs";
+import { launch, only, saved, visit } from "./browser.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -70,6 +70,46 @@ test("texts of every kind are shown as they are, in every view", async () => {
   await page.getByRole("button", { name: "Show environment values" }).click();
   await page.waitForTimeout(150);
   assert.deepEqual(await elements(), [0, undefined]);
+  calm();
+});
+
+test("a report as Markdown holds nothing of a file outside of its fences", async () => {
+  const { page, calm } = await visit(browser);
+  const bad = [...BAD, "```\n# out", "````` [x](javascript:1)", "~~~", "@somebody #1", "![x](https://example.org/x)"];
+  const workspaces = bad.map((text) => ({ id: text, spec: { label: text, [text]: 1, ttl: text } }));
+  await only(page, { name: "``` # [x](y).json", mimeType: "", buffer: Buffer.from(JSON.stringify({ version: 5, timestamp_ms: 1, workspaces, [`\`\`\`${bad[0]}`]: 1 })) });
+  const { name, text } = await saved(page, "Problems as Markdown");
+  assert.equal(name, "problems.md");
+  let fence = "";
+  let fences = 0;
+  for (const row of text.split("\n")) {
+    const run = /^`{3,}/.exec(row)?.[0] ?? "";
+    if (fence !== "") {
+      // A fence ends at the first line that has nothing but as many backticks, or more.
+      if (run.length >= fence.length && run === row) fence = "";
+    } else if (run !== "") {
+      assert.equal(row, `${run}text`);
+      fence = run;
+      fences += 1;
+    } else {
+      assert.match(row, /^$|^## Problems of a Shipote state$|^### \d+\. (Fatal|Error|Warning|Note)$/);
+    }
+  }
+  assert.equal(fence, "");
+  assert.ok(fences > bad.length);
+  calm();
+});
+
+test("values of environments are in no excerpt and in no report for others", async () => {
+  const { page, calm } = await visit(browser);
+  const text = '{"version":5,"timestamp_ms":1,"workspaces":[{"id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","spec":{"label":"a","soma":{"env":{"TOKEN":"hush-1","N":7}},"ttl":"soon"}}]}';
+  await only(page, { name: "state.json", mimeType: "", buffer: Buffer.from(text) });
+  assert.match(await page.locator(".excerpt").first().innerText(), /"env":\{\*+\}/);
+  assert.doesNotMatch(await page.content(), /hush-1/);
+  assert.doesNotMatch((await saved(page, "Problems as Markdown")).text, /hush-1/);
+  await page.getByRole("link", { name: "Text" }).click();
+  // What is held back is not understood, and its text holds them all the same.
+  await page.getByText("which may be secrets").waitFor();
   calm();
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { FIXTURES, launch, PAGE, phase, pick, visit } from "./browser.mjs";
+import { accessible, FIXTURES, launch, PAGE, phase, pick, visit } from "./browser.mjs";
 import { large } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -110,6 +110,47 @@ test("a large file is asked about, and too large a one is refused with the comma
   assert.match(await page.locator("main").innerText(), /shipote state verify FILE/);
   await page.getByRole("button", { name: "Back" }).click();
   await phase(page, "shown");
+  calm();
+});
+
+/** The page with a module that gets no more than so much memory, in pages of 64 KiB: the worker's script is under no hash. @param {number} pages */
+function narrow(pages) {
+  const path = join(scratch, "narrow.html");
+  const script = `{ const { Instance } = WebAssembly;
+    WebAssembly.Instance = function (...words) {
+      const made = Reflect.construct(Instance, words);
+      const { memory } = made.exports;
+      memory.grow(65536 - memory.buffer.byteLength / 65536 - ${pages});
+      return made;
+    }; }\n`;
+  const html = readFileSync(PAGE, "utf8");
+  writeFileSync(path, html.replace('<script type="text/plain" id="worker">', (tag) => tag + script));
+  return pathToFileURL(path).href;
+}
+
+test("what has no room in memory is looked at without its history", async () => {
+  const path = join(scratch, "middle.json");
+  large(path, "", 20);
+  const { page, calm } = await visit(browser, { address: narrow(200) });
+  await pick(page, path);
+  assert.equal(await page.locator("h1").innerText(), "Out of memory.");
+  assert.match(await page.locator("main").innerText(), /While judging, with files of 9,\d\d\d,\d\d\d bytes/);
+  await accessible(page, "out of memory");
+  await page.getByRole("button", { name: "Try without history" }).click();
+  await phase(page, "shown");
+  assert.equal(await page.locator("#headline").textContent(), "A valid state.");
+  assert.match(await page.locator(".note").innerText(), /Opened without history/);
+  assert.match(await page.locator(".facts").innerText(), /Workspaces\s+20/);
+  assert.match(await page.locator(".digest").innerText(), /not known/);
+  assert.equal(await page.getByRole("navigation").getByRole("link", { name: "History" }).count(), 0);
+  await page.keyboard.press("2");
+  await page.locator("tbody tr").nth(19).waitFor();
+  // What comes to it is looked at in the same way; what is opened afterwards is not.
+  await pick(page, join(FIXTURES, "v5-full.json"));
+  assert.equal(await page.locator(".note").count(), 1);
+  await page.getByRole("button", { name: "Close" }).click();
+  await pick(page, join(FIXTURES, "v5-full.json"));
+  assert.equal(await page.locator(".note").count(), 0);
   calm();
 });
 

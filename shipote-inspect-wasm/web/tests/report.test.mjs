@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fixtures, launch, only, PROGRAM, saved, visit } from "./browser.mjs";
+import { line } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -44,18 +45,8 @@ test("every state of the project's tests", async () => {
   calm();
 });
 
-/** The checksum before each line of a journal. @param {string} text */
-function checksum(text) {
-  let crc = ~0;
-  for (const byte of Buffer.from(text)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return (~crc >>> 0).toString(16).padStart(8, "0");
-}
-
 /** @param {object[]} lines */
-const journal = (lines) => lines.map((line) => JSON.stringify(line)).map((text) => `${checksum(text)} ${text}\n`).join("");
+const journal = (lines) => lines.map((each) => line(JSON.stringify(each))).join("");
 
 test("a state with its journal and its samples, whole and damaged", async () => {
   const { page, calm } = await visit(browser);
@@ -71,7 +62,7 @@ test("a state with its journal and its samples, whole and damaged", async () => 
     { seq: "#1", at_ms: at_ms + 1000, durable_seq: "#0", v: 5, ops: [{ op: "workspace.put", id, body: { id, spec: { label: "renamed" } } }] },
     { seq: "#2", at_ms: at_ms + 2000, durable_seq: "#1", v: 5, ops: [{ op: "saved.del", name: "daily" }] },
   ].map((line) => long(JSON.stringify(line)));
-  const whole = lines.map((text) => `${checksum(text)} ${text}\n`).join("");
+  const whole = lines.map(line).join("");
   const sample = (/** @type {number} */ second) => ({ workspace: id, at_ms: at_ms + second * 1000, commands_alive: 1, commands_total: 2, rss_bytes: 4096 * second, cpu_cores: 2, uptime_ms: second * 1000 });
   const samples = journal([{ stats: 1, at_ms }, sample(1), sample(2), sample(3)]);
   const cases = { whole, torn: whole.slice(0, -9), damaged: whole.replace("renamed", "reNamed") };

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { accessible, FIXTURES, launch, only, phase, pick, PROGRAM, SAMPLES, saved, SCHEMA, visit } from "./browser.mjs";
+import { badNight } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -43,6 +44,22 @@ test("a state is upgraded as the program upgrades it", async () => {
     assert.equal(text, native.stdout, `version ${version}: ${native.stderr}`);
     assert.ok(valid(JSON.parse(text)), JSON.stringify(valid.errors));
   }
+  calm();
+});
+
+test("an older form is what state export writes, and what it can't say is told", async () => {
+  const { page, calm } = await visit(browser);
+  const file = join(FIXTURES, "v5-full.json");
+  await only(page, file);
+  for (const version of ["4", "1"]) {
+    await page.getByLabel("Version").selectOption(version);
+    const { text } = await saved(page, "Older form");
+    const native = spawnSync(PROGRAM, ["state", "export", "--schema", version, file], { encoding: "utf8" });
+    assert.equal(text, native.stdout, native.stderr);
+    await page.getByText(`Version ${version} can't say: lineage, serial, journal_seq and producer;`).waitFor();
+  }
+  await only(page, join(SAMPLES, "broken.json"));
+  assert.equal(await page.getByRole("button", { name: "Older form" }).count(), 0);
   calm();
 });
 
@@ -187,6 +204,38 @@ test("help opens, closes, and gives the focus back", async () => {
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keys");
   await page.keyboard.press("2");
   assert.equal(await page.locator("nav a[aria-current]").innerText(), "Overview");
+  calm();
+});
+
+test("a bad night is understood in half a minute", async () => {
+  const { page, calm } = await visit(browser);
+  // As a folder lists them; the state comes first all the same.
+  await pick(page, badNight().reverse());
+  assert.equal(await page.locator(".state[aria-current]").innerText(), "state.json\n, invalid");
+  assert.equal(await page.locator("#headline").textContent(), "3 errors and 1 warning in this state.");
+  // What is wrong, and where.
+  assert.deepEqual(await page.locator(".problem .place a").allInnerTexts(), ["state.json:46:25", "state.json:93:9", "state.json:99:13", "state.json:266:11"]);
+  assert.equal(await page.locator(".problem mark").last().innerText(), '{ "from": "store", "to": "dump" }');
+  // What a daemon would do with it.
+  assert.equal(await page.locator(".plan h2").innerText(), "A daemon would start from it.");
+  assert.equal(await page.locator(".plan summary").innerText(), "3 held back, 1 started again and 5 restored.");
+  // How it was last week.
+  await go(page, "History");
+  await page.getByRole("slider").nth(5).waitFor();
+  assert.equal(await page.locator(".lane .label").nth(2).innerText(), "shop-worker");
+  assert.match(await page.locator(".lane").nth(1).innerText(), /limit 512 MiB/, "of the newest state");
+  assert.deepEqual(await page.locator(".axis span").allInnerTexts(), ["Fri 10-02", "Sun 10-04", "Tue 10-06", "Thu 10-08", "Sat 10-10", "Mon 10-12", "Wed 10-14"]);
+  await page.locator(".changes summary").click();
+  assert.deepEqual(await page.locator(".changes li").allInnerTexts(), [
+    "2026-10-12 09:30:00 workspace mail-relay: there by then",
+    "2026-10-12 09:30:00 workspace shop-web: changed /spec/soma/memory_max",
+    "2026-10-13 09:30:00 workspace ci-runner: there by then",
+  ].sort());
+  await page.getByRole("button", { name: "Last week" }).click();
+  await page.getByText("6 workspaces, 7 d: 2026-10-07 09:30:00").waitFor();
+  // And what became of it since the day before.
+  await go(page, "Compare");
+  await page.getByText("3 held back, 6 unchanged").waitFor();
   calm();
 });
 

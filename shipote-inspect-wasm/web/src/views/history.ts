@@ -3,8 +3,17 @@
 import { plural, type App } from "../app";
 import { bdi, button, h, put, s } from "../element";
 import type { Lane, Metric, Past, State } from "../model";
-import { moment } from "../moment";
+import { inUtc, moment, weekday } from "../moment";
 import { sorry } from "./words";
+
+const DAY = 86_400_000;
+const STEPS = [1_000, 10_000, 60_000, 600_000, DAY / 24, DAY / 8, DAY / 4, DAY, 2 * DAY, 7 * DAY];
+
+/** Stretches before the last sample; 0 for everything. */
+const SPANS: [string, number][] = [["Last day", DAY], ["Last week", 7 * DAY], ["All", 0]];
+
+/** Where a moment stands on the axis: the drawing keeps 2 units of 1000 free at each side. */
+const share = (at: number, from: number, to: number) => ((at - from) / (to - from)) * 0.996 + 0.002;
 
 const METRICS: [Metric, string][] = [
   ["memory", "Memory"],
@@ -13,7 +22,7 @@ const METRICS: [Metric, string][] = [
 ];
 
 export function history(app: App, _state: State): HTMLElement {
-  const place = h("div", { class: "past" });
+  const place = h("div");
   const axis = h("div", { class: "axis" });
   const told = h("p", { class: "told", role: "status" });
   let metric: Metric = "memory";
@@ -35,7 +44,7 @@ export function history(app: App, _state: State): HTMLElement {
     app.engine?.ask<Past>({ ask: "history", metric, count, ...range }).then(
       (answer) => {
         past = answer;
-        told.textContent = `${plural(answer.total, "workspace")}, ${answer.span}`;
+        told.textContent = `${plural(answer.total, "workspace")}, ${answer.span}: ${moment(answer.from_ms)} to ${moment(answer.to_ms)}`;
         put(
           place,
           answer.total === 0 ? h("p", { class: "nothing" }, "No sample in this state has a time: versions below 5 did not keep it. The table of workspaces draws them in their order.") : null,
@@ -48,7 +57,7 @@ export function history(app: App, _state: State): HTMLElement {
             }),
           answer.untimed > 0 && answer.total > 0 ? h("p", { class: "none" }, `${plural(answer.untimed, "workspace")} more with samples that have no time.`) : null,
         );
-        put(axis, h("span", null, moment(answer.from_ms)), h("span", null, moment((answer.from_ms + answer.to_ms) / 2)), h("span", null, moment(answer.to_ms)));
+        put(axis, ...ticks(answer.from_ms, answer.to_ms));
       },
       (error: unknown) => put(place, sorry(error)),
     );
@@ -72,27 +81,44 @@ export function history(app: App, _state: State): HTMLElement {
     button("Later", () => scale(1, 0.5), { class: "chip" }),
     button("Closer", () => scale(0.5), { class: "chip" }),
     button("Farther", () => scale(2), { class: "chip" }),
-    button("All", () => {
-      range = { from_ms: 0, to_ms: 0 };
-      void draw();
-    }, { class: "chip" }),
+    ...SPANS.map(([name, length]) =>
+      button(name, () => {
+        range = { from_ms: length === 0 ? 0 : Math.max(1, (past?.last_ms ?? 0) - length), to_ms: 0 };
+        void draw();
+      }, { class: "chip" }),
+    ),
   );
   void draw();
   return h(
     "section",
     { class: "history", "aria-labelledby": "history" },
     h("header", null, h("h1", { id: "history", class: "title" }, "History"), told, h("div", { class: "push tools" }, chosen, tools)),
-    place,
-    axis,
+    h("div", { class: "past" }, place, axis),
     h("p", { class: "none legend" }, "A shaded stretch is a pause without samples; an upright line is a restart. Drag over a lane to look closer; with the keyboard, arrow keys walk its samples."),
   );
 }
 
+/** Marks of an axis, at whole hours and days of the reader's clock. */
+function ticks(from: number, to: number): HTMLElement[] {
+  const step = STEPS.find((step) => (to - from) / step <= 8) ?? Math.ceil((to - from) / 8 / DAY) * DAY;
+  const shift = inUtc() ? 0 : new Date(from).getTimezoneOffset() * 60_000;
+  const marks: HTMLElement[] = [];
+  for (let at = Math.ceil((from - shift) / step) * step + shift; at <= to; at += step) {
+    const [date, time] = moment(at).split(" ") as [string, string];
+    const text = time.startsWith("00:00:00") ? `${weekday(at)} ${date.slice(5)}` : time.slice(0, step < 60_000 ? 8 : 5);
+    const mark = h("span", null, text);
+    mark.style.left = `${share(at, from, to) * 100}%`;
+    marks.push(mark);
+  }
+  return marks;
+}
+
 function changes(past: Past): HTMLElement {
+  const sorted = [...past.changes].sort((a, b) => a.at_ms - b.at_ms);
   const svg = s("svg", { viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true" });
   for (const change of past.changes) svg.append(s("line", { class: "change-mark", x1: change.x, x2: change.x, y1: 3, y2: 17 }));
   const list = h("ol");
-  for (const change of past.changes) list.append(h("li", null, h("span", { class: "none" }, `${moment(change.at_ms)} `), bdi(change.text)));
+  for (const change of sorted) list.append(h("li", null, h("span", { class: "none" }, `${moment(change.at_ms)} `), bdi(change.text)));
   return h(
     "div",
     { class: "lane changes" },
@@ -118,14 +144,13 @@ function lane_(app: App, lane: Lane, past: Past, zoom: (from: number, to: number
   const body = h("div", { class: "lane-body", tabindex: 0, role: "slider", "aria-label": words, "aria-valuemin": "0", "aria-valuemax": "1000", "aria-valuenow": "1000", "aria-valuetext": `at most ${lane.top}` }, svg, cursor, brush);
   // The drawing keeps 2 units free at each side.
   const moment_at = (x: number) => past.from_ms + ((x * 1000 - 2) / 996) * (past.to_ms - past.from_ms);
-  const share_of = (at: number) => ((at - past.from_ms) / (past.to_ms - past.from_ms)) * 0.996 + 0.002;
   let asked = 0;
-  const look = (share: number, steps = false) => {
+  const look = (place: number, steps = false) => {
     const turn = ++asked;
-    const at = Math.max(1, Math.round(moment_at(Math.min(1, Math.max(0, share)))));
+    const at = Math.max(1, Math.round(moment_at(Math.min(1, Math.max(0, place)))));
     void app.engine?.ask<{ at_ms: number; text: string }>({ ask: "sample", filter: lane.id, from_ms: at }).then((sample) => {
       if (turn !== asked) return;
-      const x = Math.min(1, Math.max(0, share_of(sample.at_ms)));
+      const x = Math.min(1, Math.max(0, share(sample.at_ms, past.from_ms, past.to_ms)));
       cursor.hidden = false;
       cursor.style.left = `${x * 100}%`;
       value.textContent = `${moment(sample.at_ms)} · ${sample.text}`;
@@ -136,16 +161,16 @@ function lane_(app: App, lane: Lane, past: Past, zoom: (from: number, to: number
   };
   let here = 1;
   let from: number | null = null;
-  const share = (event: PointerEvent) => {
+  const share_at = (event: PointerEvent) => {
     const box = body.getBoundingClientRect();
     return (event.clientX - box.left) / box.width;
   };
   body.addEventListener("pointerdown", (event) => {
-    from = share(event);
+    from = share_at(event);
     body.setPointerCapture(event.pointerId);
   });
   body.addEventListener("pointermove", (event) => {
-    const x = share(event);
+    const x = share_at(event);
     look(x);
     if (from === null) return;
     brush.hidden = Math.abs(x - from) < 0.01;
@@ -153,7 +178,7 @@ function lane_(app: App, lane: Lane, past: Past, zoom: (from: number, to: number
     brush.style.width = `${Math.abs(x - from) * 100}%`;
   });
   body.addEventListener("pointerup", (event) => {
-    const x = share(event);
+    const x = share_at(event);
     if (from !== null && Math.abs(x - from) >= 0.01) zoom(moment_at(Math.min(x, from)), moment_at(Math.max(x, from)));
     from = null;
     brush.hidden = true;

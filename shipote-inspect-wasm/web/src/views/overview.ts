@@ -4,22 +4,25 @@ import { address, plural, type App } from "../app";
 import { bdi, button, h, prose, put } from "../element";
 import { severityIcon, toneIcon } from "../icons";
 import { copyButton, save } from "../leave";
-import type { Problem, Severity, State } from "../model";
+import type { Exported, Plan, Problem, Severity, State } from "../model";
 import { momentElement } from "../moment";
+import { sorry } from "./words";
 
 const ORDER: Severity[] = ["fatal", "error", "warning", "note"];
 const WORDS: Record<Severity, string> = { fatal: "Fatal", error: "Error", warning: "Warning", note: "Note" };
 
 /** Problems that are drawn at once; the others follow when they are asked for. */
-const PAGE = 100;
+const PAGE = 50;
 
 export function overview(app: App, state: State): HTMLElement {
   return h(
     "div",
     { class: "overview" },
     verdict(state),
+    plan(app),
+    problems(state),
     facts(app, state),
-    problems(app, state),
+    along(app, state),
   );
 }
 
@@ -33,12 +36,59 @@ function verdict(state: State): HTMLElement {
   );
 }
 
+/** What a daemon that starts now would do with it. */
+function plan(app: App): HTMLElement {
+  const place = h("section", { class: "plan", "aria-label": "What a start would do" });
+  const draw = (count: number) =>
+    app.engine?.ask<Plan>({ ask: "plan", state: app.at, from_ms: Date.now(), count }).then(
+      (answer) => put(place, ...planned(answer, count, () => void draw(count + PAGE))),
+      (error: unknown) => put(place, sorry(error)),
+    );
+  void draw(PAGE);
+  return place;
+}
+
+function planned({ headline, detail, ways, tally, steps, more }: Plan, count: number, further: () => void): (HTMLElement | null)[] {
+  const table = (name: string, heads: string[], rows: (HTMLElement | string)[][]) => {
+    const body = h("tbody");
+    for (const row of rows) body.append(h("tr", null, ...row.map((cell) => h("td", null, cell))));
+    return h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": name },
+      h("table", null, h("thead", null, h("tr", null, ...heads.map((head) => h("th", { scope: "col" }, head)))), body),
+    );
+  };
+  const named = (kind: string, label: string) => h("span", null, h("span", { class: "none" }, `${kind} `), bdi(label));
+  return [
+    h("h2", null, headline),
+    detail === "" ? null : h("p", null, prose(detail)),
+    ways.length === 0 ? null : table("Ways on", ["From", "As of", "Gives", "Loses"], ways.map((way) => [bdi(way.from), momentElement(way.at_ms), way.gives, way.loses])),
+    steps.length === 0
+      ? null
+      : h(
+          "details",
+          { open: count > PAGE },
+          h("summary", null, `${tally}.`),
+          table(
+            "What becomes of each",
+            ["Fate", "What", "Why"],
+            steps.map((step) => [
+              h("span", { class: step.action }, step.words),
+              named(step.kind, step.label),
+              h("span", null, prose(step.why), step.not_before_ms === null ? null : ", not before ", step.not_before_ms === null ? null : momentElement(step.not_before_ms)),
+            ]),
+          ),
+          more > 0 && button(`Show more of ${more.toLocaleString("en")}`, further),
+        ),
+  ];
+}
+
 function facts(app: App, state: State): HTMLElement {
   const list = h("dl", { class: "facts" });
-  const add = (name: string, value: HTMLElement | string, wide = false) =>
-    list.append(h("div", { class: wide ? "wide" : undefined }, h("dt", null, name), h("dd", null, value)));
+  const add = (name: string, value: HTMLElement | string, className?: string) =>
+    list.append(h("div", { class: className }, h("dt", null, name), h("dd", null, value)));
   for (const file of state.files) {
-    add(file.kind, h("span", { title: file.exact }, bdi(file.name), ` · ${file.size}`));
+    add(file.kind, h("span", { title: file.exact }, bdi(file.name), ` · ${file.size}`), "file");
   }
   for (const fact of state.facts) {
     if (fact.value === undefined) add(fact.name, momentElement(fact.at_ms));
@@ -46,7 +96,7 @@ function facts(app: App, state: State): HTMLElement {
   }
   for (const file of state.files) {
     const place = h("span", { class: "digest mono" }, h("span", { class: "none" }, "…"));
-    add(state.files.length > 1 ? `SHA-256 of ${file.name}` : "SHA-256", place, true);
+    add(state.files.length > 1 ? `SHA-256 of ${file.name}` : "SHA-256", place, "wide");
     void app.engine?.ask<string>({ ask: "digest", file: file.at }).then(
       (digest) => put(place, h("span", { class: "hex" }, digest), copyButton(digest, "the SHA-256")),
       () => put(place, h("span", { class: "none" }, "not known")),
@@ -55,24 +105,46 @@ function facts(app: App, state: State): HTMLElement {
   return h("section", { "aria-label": "Facts" }, list);
 }
 
-function problems(app: App, state: State): HTMLElement {
+/** What can be taken along, each as a file. */
+function along(app: App, state: State): HTMLElement {
+  const list = h("dl");
+  const add = (text: string, act: () => void, what: string) => list.append(h("dt", null, button(text, act, { class: "small" })), h("dd", null, prose(what)));
+  const ask = (ask: "report" | "redacted", name: string) => () => void app.engine?.text({ ask, state: app.at }).then((text) => save(name, text, "application/json"));
+  add("Report as JSON", ask("report", "report.json"), "What `shipote state verify --output json` prints, to the byte.");
+  if (state.problems.length > 0) add("Problems as Markdown", () => save("problems.md", markdown(state), "text/markdown"), "For a bug report: places and messages, without excerpts of the file.");
+  if (state.readable) add("Redacted copy", ask("redacted", "redacted.json"), "The state to give away: environment values, arguments, scripts, paths and host names are tokens in it; labels and ids stay.");
+  if (state.verdict === "valid" || state.verdict === "upgradable") {
+    const version = h("select", { "aria-label": "Version", class: "small" });
+    for (const number of ["4", "3", "2", "1"]) version.append(h("option", { value: number }, `version ${number}`));
+    const told = h("span", { role: "status" });
+    const act = () =>
+      void app.engine?.ask<Exported>({ ask: "exported", state: app.at, count: Number(version.value) }).then(({ text, unsaid, more }) => {
+        save("state.json", text, "application/json");
+        put(told, ` Version ${version.value} can't say: ${[...new Set(unsaid)].join("; ")}${more > 0 ? `; and ${more} more` : ""}.`);
+      });
+    list.append(h("dt", null, button("Older form", act, { class: "small" })), h("dd", null, "For an older Shipote: ", version, told));
+  }
+  return h("section", { class: "along", "aria-labelledby": "along" }, h("h2", { id: "along" }, "To take along"), list);
+}
+
+/** The problems as Markdown. Everything of the file stands in fences that nothing in it can end. */
+function markdown(state: State): string {
+  const fenced = (text: string) => {
+    const longest = (text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 2);
+    const fence = "`".repeat(longest + 1);
+    return `${fence}text\n${text}\n${fence}\n`;
+  };
+  const one = ({ severity, code, file, place, message, hint }: Problem, at: number) =>
+    `### ${at + 1}. ${WORDS[severity]}\n\n` + fenced([`${file}:${place.line}:${place.column} ${place.pointer}`, `${code}: ${message}`, ...(hint === "" ? [] : [hint])].join("\n"));
+  const files = state.files.map((file) => `${file.name}, ${file.exact}`).join("\n");
+  const more = state.more > 0 ? `\n${plural(state.more, "further problem")}\n` : "";
+  return ["## Problems of a Shipote state\n", fenced(`${state.sentence.headline}\n${files}`), ...state.problems.map(one)].join("\n") + more;
+}
+
+function problems(state: State): HTMLElement {
   const all = state.problems.length + state.more;
   const section = h("section", { class: "problems", "aria-labelledby": "problems" });
-  const report = button(
-    "Report as JSON",
-    () => {
-      void app.engine?.text({ ask: "report", state: app.at }).then((text) => save("report.json", text, "application/json"));
-    },
-    { class: "quiet small", title: "What `shipote state verify --output json` prints, to the byte" },
-  );
-  const redacted =
-    state.readable &&
-    button(
-      "Redacted copy",
-      () => void app.engine?.text({ ask: "redacted", state: app.at }).then((text) => save("redacted.json", text, "application/json")),
-      { class: "quiet small", title: "The state to give away: environment values, arguments, scripts, paths and host names are replaced by tokens; labels and ids stay" },
-    );
-  section.append(h("header", null, h("h2", { id: "problems" }, all === 0 ? "No problems" : plural(all, "problem")), h("span", { class: "push" }, redacted, report)));
+  section.append(h("h2", { id: "problems" }, all === 0 ? "No problems" : plural(all, "problem")));
   if (all === 0) return section;
   const present = ORDER.filter((severity) => state.tally[severity] > 0);
   const shown = new Set<Severity>(present);

@@ -14,15 +14,17 @@ export function upgrade(app: App, state: State): HTMLElement {
       "header",
       null,
       h("h1", { id: "upgrade", class: "title" }, `From version ${state.version ?? "?"} to the newest`),
-      h(
-        "span",
-        { class: "push" },
-        button(
-          "Download upgraded state",
-          () => void app.engine?.text({ ask: "upgraded", state: app.at }).then((text) => save("state.json", text, "application/json")),
-          { class: "small" },
-        ),
-      ),
+      state.verdict === "upgradable"
+        ? h(
+            "span",
+            { class: "push" },
+            button(
+              "Download upgraded state",
+              () => void app.engine?.text({ ask: "upgraded", state: app.at }).then((text) => save("state.json", text, "application/json")),
+              { class: "small" },
+            ),
+          )
+        : null,
     ),
     h(
       "p",
@@ -79,7 +81,9 @@ function entities(app: App, state: State, answer: Upgrade): HTMLElement {
   };
   choice.addEventListener("change", draw);
   draw();
-  if (answer.entities.length === 0) return h("p", { class: "nothing" }, "There is no entity in it.");
+  if (answer.entities.length === 0) {
+    return h("p", { class: "nothing" }, answer.whole ? "There is no entity in it." : "Not all of this file is understood: what is held back is not upgraded, and entities are not shown before and after.");
+  }
   return h(
     "section",
     { class: "entities", "aria-labelledby": "entities" },
