@@ -64,9 +64,10 @@ fn by_time(session: &Session) -> Vec<(&State, &ShipoteSnapshot)> {
     states
 }
 
-/// Returns the lanes that have any sample with a time, between two moments; 0 for all that there is.
+/// Returns the lanes that have any sample with a time, or that of the workspace `question.filter`, between two moments; 0 for all that there is.
 pub(crate) fn history(session: &Session, question: &Question) -> String {
-    let lanes = lanes(session, None);
+    let wanted = Some(question.filter.as_str()).filter(|wanted| !wanted.is_empty());
+    let lanes = lanes(session, wanted);
     let drawn: Vec<&Lane<'_>> = lanes.iter().filter(|lane| !lane.points.is_empty()).collect();
     let first = drawn.iter().filter_map(|lane| lane.points.first()).map(Point::from_ms).min().unwrap_or(0);
     let last = drawn.iter().filter_map(|lane| lane.points.last()).map(|point| point.at_ms).max().unwrap_or(0);

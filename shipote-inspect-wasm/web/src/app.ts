@@ -23,7 +23,7 @@ export type Phase =
   | { at: "asking"; files: File[]; size: number }
   | { at: "loading"; progress: Progress | null }
   | { at: "shown" }
-  | { at: "failed"; headline: string; detail: string; lean?: File[] | undefined };
+  | { at: "failed"; headline: string; detail: string; lean?: File[] | undefined; stuck?: boolean };
 
 export interface Note {
   text: string;

@@ -1,7 +1,7 @@
 // What stands around a view: the head with the files, the views, and the page when nothing is open.
 
 import { address, NAMES, plural, type App, type Phase } from "./app";
-import { bdi, button, h, put } from "./element";
+import { bdi, button, h, prose, put } from "./element";
 import { icon, toneIcon } from "./icons";
 import { help } from "./keyboard";
 import { inUtc, setUtc } from "./moment";
@@ -18,10 +18,13 @@ export function draw(app: App, place: Element): void {
   const { phase } = app;
   document.documentElement.dataset["phase"] = phase.at;
   if (phase.at === "loading" && place.querySelector(".loading") !== null) return advance(place, phase);
+  const focused = document.activeElement?.id ?? "";
   put(place, ...(phase.at === "shown" ? shown(app) : alone(app, phase)));
+  // What was focused is there again, as another element.
+  if (focused !== "") document.getElementById(focused)?.focus({ preventScroll: true });
   document.title = title(app);
   // On a narrow window, the view that is shown may be one of those beyond its edge.
-  place.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  place.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function title(app: App): string {
@@ -35,7 +38,7 @@ function brand(): HTMLElement {
 
 /** A choice of a few, of which one is taken. */
 function choice(name: string, choices: [string, string][], taken: string, take: (value: string) => void): HTMLElement {
-  const field = h("select", { "aria-label": name, class: "quiet small" });
+  const field = h("select", { "aria-label": name, id: name.toLowerCase(), class: "quiet small" });
   for (const [value, text] of choices) field.append(h("option", { value, selected: value === taken }, text));
   field.addEventListener("change", () => take(field.value));
   return field;
@@ -221,14 +224,16 @@ function alone(app: App, phase: Exclude<Phase, { at: "shown" }>): HTMLElement[] 
       return frame(
         h("div", { class: "seal tone-bad" }, icon("bad")),
         h("h1", null, phase.headline),
-        h("p", { class: "detail" }, phase.detail),
-        h(
-          "div",
-          { class: "choices" },
-          phase.lean === undefined ? null : button("Try without history", () => openLean(app, phase.lean ?? []), { class: "main" }),
-          button("Open another file…", () => pick(app), { class: phase.lean === undefined ? "main" : undefined }),
-          button("Back", () => app.show(app.states.length > 0 ? { at: "shown" } : { at: "empty" })),
-        ),
+        h("p", { class: "detail" }, prose(phase.detail)),
+        phase.stuck === true
+          ? null
+          : h(
+              "div",
+              { class: "choices" },
+              phase.lean === undefined ? null : button("Try without history", () => openLean(app, phase.lean ?? []), { class: "main" }),
+              button("Open another file…", () => pick(app), { class: phase.lean === undefined ? "main" : undefined }),
+              button("Back", () => app.show(app.states.length > 0 ? { at: "shown" } : { at: "empty" })),
+            ),
       );
   }
 }

@@ -31,13 +31,12 @@ export function help(): void {
 
 /** Moves the focus among rows. */
 function move(way: number): void {
-  const rows = [...document.querySelectorAll<HTMLElement>("tbody a.label, .problem")];
+  const rows = [...document.querySelectorAll<HTMLElement>("tbody a.label, .problem .place a")];
   if (rows.length === 0) return;
   const at = rows.findIndex((row) => row === document.activeElement);
   const next = rows[at < 0 ? (way > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + way))];
-  if (next === undefined) return;
-  if (!next.hasAttribute("href")) next.setAttribute("tabindex", "-1");
-  next.focus();
+  next?.focus();
+  next?.closest(".problem")?.scrollIntoView({ block: "nearest" });
 }
 
 export function listenToKeys(app: App): void {

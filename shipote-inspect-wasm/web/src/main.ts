@@ -20,7 +20,7 @@ app.announced = (text) => {
 };
 addEventListener("hashchange", () => {
   draw(app, place);
-  document.getElementById("main")?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
 });
 listen(app);
 listenToKeys(app);
@@ -32,8 +32,9 @@ function unable(error: unknown): void {
   app.engine = null;
   app.show({
     at: "failed",
+    stuck: true,
     headline: "This browser does not run the page.",
-    detail: `It needs WebAssembly in a worker, and says: ${message}. The command line gives the same answers: shipote state verify FILE`,
+    detail: `It needs WebAssembly in a worker, and says: ${message}. The command line gives the same answers: \`shipote state verify FILE\``,
   });
 }
 

@@ -22,7 +22,7 @@ export async function open(app: App, given: File[], sure = false): Promise<void>
     return app.show({
       at: "failed",
       headline: "Too large for a browser.",
-      detail: `${name}: ${size.toLocaleString("en")} bytes, and this page takes ${limit("largest").toLocaleString("en")} at most. The command line has no such limit: shipote state verify FILE`,
+      detail: `${name}: ${size.toLocaleString("en")} bytes, and this page takes ${limit("largest").toLocaleString("en")} at most. The command line has no such limit: \`shipote state verify FILE\``,
     });
   }
   if (size > limit("large") && !sure) return app.show({ at: "asking", files, size });
@@ -112,13 +112,13 @@ function told(error: unknown, size: number): { headline: string; detail: string 
   if (during === "start" && !/memory/i.test(message)) {
     return {
       headline: "This browser does not run the page.",
-      detail: `It needs WebAssembly in a worker, and says: ${message}. The command line gives the same answers: shipote state verify FILE`,
+      detail: `It needs WebAssembly in a worker, and says: ${message}. The command line gives the same answers: \`shipote state verify FILE\``,
     };
   }
   const trap = /unreachable|memory|allocation|RangeError|Array buffer/i.test(message);
   return {
     headline: trap ? OUT_OF_MEMORY : "The page failed.",
-    detail: `While ${during || "working"}, with files of ${size.toLocaleString("en")} bytes in all, the browser said: ${message}. Nothing was kept. The command line has no such limit: shipote state verify FILE`,
+    detail: `While ${during || "working"}, with files of ${size.toLocaleString("en")} bytes in all, the browser said: ${message}. Nothing was kept. The command line has no such limit: \`shipote state verify FILE\``,
   };
 }
 

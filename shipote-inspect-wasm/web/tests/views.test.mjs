@@ -250,6 +250,7 @@ test("axe finds nothing in any view, in light and in dark", async () => {
       for (const name of await page.locator("nav a").allInnerTexts()) {
         await go(page, name.replace(/\s*[\d,]+$/, ""));
         await page.waitForTimeout(120);
+        await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
         await accessible(page, `${name}, state ${state}, ${colorScheme}`);
       }
     }

@@ -59,6 +59,6 @@ function told(app: App, answer: WorkspaceDetail, draw: () => void): HTMLElement[
     h("section", { class: "group" }, h("h2", null, "What it may do"), words(answer.words) ?? h("p", null, "")),
     h("section", { class: "group" }, h("h2", null, `Commands (${answer.commands.length})`), answer.commands.length > 0 ? commands : h("p", { class: "none" }, "None is supervised in it.")),
     h("section", { class: "group" }, h("h2", null, `Pipelines (${answer.pipelines.length})`), answer.pipelines.length > 0 ? pipelines : h("p", { class: "none" }, "None.")),
-    h("p", null, h("a", { class: "link", href: address({ view: "raw", at: answer.pointer, ws: null, file: null }) }, "Where it stands in the file")),
+    h("p", null, row.samples === 0 ? null : h("a", { class: "link", href: address({ view: "history" }) }, "Its whole history"), row.samples === 0 ? null : " · ", h("a", { class: "link", href: address({ view: "raw", at: answer.pointer, ws: null, file: null }) }, "Where it stands in the file")),
   ];
 }

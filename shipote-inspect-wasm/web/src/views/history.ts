@@ -1,6 +1,6 @@
 // What workspaces have cost over time: a lane for each, on one axis with the changes.
 
-import { plural, type App } from "../app";
+import { address, plural, type App } from "../app";
 import { bdi, button, h, put, s } from "../element";
 import type { Lane, Metric, Past, State } from "../model";
 import { inUtc, moment, weekday } from "../moment";
@@ -25,6 +25,7 @@ export function history(app: App, _state: State): HTMLElement {
   const place = h("div");
   const axis = h("div", { class: "axis" });
   const told = h("p", { class: "told", role: "status" });
+  const one = app.get("ws") ?? "";
   let metric: Metric = "memory";
   let range = { from_ms: 0, to_ms: 0 };
   let past: Past | null = null;
@@ -41,7 +42,7 @@ export function history(app: App, _state: State): HTMLElement {
     zoom(middle - length / 2, middle + length / 2);
   };
   const draw = () =>
-    app.engine?.ask<Past>({ ask: "history", metric, count, ...range }).then(
+    app.engine?.ask<Past>({ ask: "history", metric, count, filter: one, ...range }).then(
       (answer) => {
         past = answer;
         told.textContent = `${plural(answer.total, "workspace")}, ${answer.span}: ${moment(answer.from_ms)} to ${moment(answer.to_ms)}`;
@@ -92,6 +93,7 @@ export function history(app: App, _state: State): HTMLElement {
   return h(
     "section",
     { class: "history", "aria-labelledby": "history" },
+    one === "" ? null : h("p", null, h("a", { href: address({ ws: null }), class: "back-link" }, "← All workspaces")),
     h("header", null, h("h1", { id: "history", class: "title" }, "History"), told, h("div", { class: "push tools" }, chosen, tools)),
     h("div", { class: "past" }, place, axis),
     h("p", { class: "none legend" }, "A shaded stretch is a pause without samples; an upright line is a restart. Drag over a lane to look closer; with the keyboard, arrow keys walk its samples."),
@@ -106,8 +108,9 @@ function ticks(from: number, to: number): HTMLElement[] {
   for (let at = Math.ceil((from - shift) / step) * step + shift; at <= to; at += step) {
     const [date, time] = moment(at).split(" ") as [string, string];
     const text = time.startsWith("00:00:00") ? `${weekday(at)} ${date.slice(5)}` : time.slice(0, step < 60_000 ? 8 : 5);
-    const mark = h("span", null, text);
-    mark.style.left = `${share(at, from, to) * 100}%`;
+    const place = share(at, from, to);
+    const mark = h("span", { class: place > 0.95 ? "end" : place < 0.05 ? "begin" : undefined }, text);
+    mark.style.left = `${place * 100}%`;
     marks.push(mark);
   }
   return marks;

@@ -152,7 +152,7 @@ function problems(state: State): HTMLElement {
   let count = PAGE;
   const draw = () => {
     const chosen = state.problems.filter((problem) => shown.has(problem.severity));
-    put(list, ...chosen.slice(0, count).map((problem) => item(state, problem)));
+    put(list, ...chosen.slice(0, count).map((problem, at) => item(state, problem, at)));
     const rest = chosen.length - count;
     if (rest > 0) {
       list.append(
@@ -190,7 +190,7 @@ function problems(state: State): HTMLElement {
   return section;
 }
 
-function item(state: State, problem: Problem): HTMLElement {
+function item(state: State, problem: Problem, at: number): HTMLElement {
   const { place, excerpt } = problem;
   const where = `${problem.file}:${place.line}:${place.column}`;
   return h(
@@ -200,7 +200,7 @@ function item(state: State, problem: Problem): HTMLElement {
     h(
       "div",
       { class: "body" },
-      h("p", { class: "message" }, prose(problem.message)),
+      h("p", { class: "message", id: `problem-${at}` }, prose(problem.message)),
       excerpt === null || state.files.length === 0
         ? null
         : h(
@@ -219,7 +219,7 @@ function item(state: State, problem: Problem): HTMLElement {
       h(
         "p",
         { class: "place mono" },
-        problem.at === null ? h("span", null, where) : h("a", { href: address({ view: "raw", file: String(problem.at), at: `@${place.offset}` }) }, where),
+        problem.at === null ? h("span", null, where) : h("a", { href: address({ view: "raw", file: String(problem.at), at: `@${place.offset}` }), "aria-describedby": `problem-${at}` }, where),
         place.pointer === "" ? null : h("span", null, bdi(place.pointer)),
         h("span", null, problem.code),
         ...problem.related.map((related) => h("span", null, `see also line ${related.line}, `, bdi(related.pointer))),

@@ -106,6 +106,13 @@ export function raw(app: App, state: State): HTMLElement {
   const files = h("select", { "aria-label": "File" });
   for (const each of state.files) files.append(h("option", { value: String(each.at), selected: each.at === file.at }, each.name));
   files.addEventListener("change", () => app.go({ file: files.value, at: null }));
+  const tools = h(
+    "div",
+    { class: "push tools", hidden: true },
+    own.length > 0 ? button("Previous problem", () => step(current < 0 ? 0 : -1), { class: "small", id: "previous" }) : null,
+    own.length > 0 ? button("Next problem", () => step(1), { class: "small", id: "next" }) : null,
+    go,
+  );
   section.append(
     h(
       "header",
@@ -113,16 +120,11 @@ export function raw(app: App, state: State): HTMLElement {
       h("h1", { id: "raw", class: "title" }, "Text"),
       state.files.length > 1 ? files : null,
       told,
-      h(
-        "div",
-        { class: "push tools" },
-        own.length > 0 ? button("Previous problem", () => step(current < 0 ? 0 : -1), { class: "small", id: "previous" }) : null,
-        own.length > 0 ? button("Next problem", () => step(1), { class: "small", id: "next" }) : null,
-        go,
-      ),
+      tools,
     ),
   );
   const open = () => {
+    tools.hidden = false;
     section.append(said, view);
     const at = app.get("at");
     void draw(0).then(() => (at === null ? undefined : locate(at)));
