@@ -8,6 +8,9 @@ use crate::visible::push;
 const AROUND: usize = 44;
 const WITHIN: usize = 72;
 
+/// Longest mark that is looked at, in bytes. What stands behind a longer one is not shown.
+const LONGEST: usize = 4096;
+
 /// A line of the file around a mark. All texts are fit to be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Excerpt {
@@ -31,17 +34,14 @@ pub(crate) fn excerpt(file: &[u8], offset: u64, len: u64) -> Excerpt {
     let at = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
     let end = at.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(file.len());
     // A character has at most 4 bytes; one more than fits tells that something is left out.
-    let (from, within) = (at.saturating_sub(4 * AROUND + 4), end.min(at + 4 * WITHIN + 4));
-    let (before, marked) = (covered(file, from, at), covered(file, at, within));
-    let after = covered(file, end, file.len().min(end + 4 * AROUND + 4));
+    let from = at.saturating_sub(4 * AROUND + 4);
+    let shown = covered(file, from, file.len().min(end.min(at + LONGEST) + 4 * AROUND + 4));
+    let (before, rest) = shown.split_at(at - from);
+    let (marked, after) = rest.split_at((end - at).min(rest.len()));
     let before = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     let whole = before.len() < at && file[at - before.len() - 1] == b'\n' || before.len() == at;
     let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Excerpt {
-        before: tail(before, whole),
-        marked: head(&joined(&marked), WITHIN),
-        after: head(after, AROUND),
-    }
+    Excerpt { before: tail(before, whole), marked: head(&joined(marked), WITHIN), after: head(after, AROUND) }
 }
 
 /// Returns what goes over several lines as one.

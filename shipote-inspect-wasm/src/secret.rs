@@ -24,9 +24,14 @@ pub(crate) fn covered(bytes: &[u8], from: usize, to: usize) -> Vec<u8> {
 
 /// Returns what is between the brackets behind the keys `env` and `envp` that stand between two places.
 fn environments(bytes: &[u8], from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
-    let keys = bytes[from..to].windows(5).enumerate().filter(|(_, part)| part.starts_with(b"\"env"));
-    keys.filter_map(move |(at, part)| {
-        let end = from + at + 4 + usize::from(part[4] == b'p');
+    let mut next = from;
+    let keys = bytes[from..to].utf8_chunks().flat_map(move |chunk| {
+        let start = next;
+        next += chunk.valid().len() + chunk.invalid().len();
+        chunk.valid().match_indices("\"env").map(move |(at, _)| start + at + 4)
+    });
+    keys.filter_map(move |end| {
+        let end = end + usize::from(bytes.get(end) == Some(&b'p'));
         let items = (bytes.get(end) == Some(&b'"')).then(|| items_behind(bytes, end + 1))??;
         Some((items, end_of_items(bytes, items)))
     })
