@@ -10,6 +10,7 @@ use crate::domain::ShipoteSnapshot;
 use crate::journal::{Chain, OnDamage, Scan, Start, follow, know, scan};
 use crate::load::replay::{beginning, count_changes, hold_broken, take_changes, waiting_for_unknown};
 use crate::load::{Input, Loss, STATE_FILE};
+use crate::ordered::sort_by_key;
 use crate::place::Findings;
 use crate::read::read;
 use crate::report::Counts;
@@ -112,7 +113,8 @@ pub fn explain(checkpoint: Option<&[u8]>, generations: &[(&str, &[u8])], journal
         }
         choices.push(choice(name(Way::Replay), whole, &chain, lost));
     }
-    choices.sort_by_key(|choice| (choice.loss.map_or(0, |loss| loss.changes), choice.way));
+    let lost = |choice: &Choice| choice.loss.map_or(0, |loss| loss.changes);
+    sort_by_key(&mut choices, |choice| u128::from(lost(choice)) << 8 | choice.way as u128);
     choices
 }
 

@@ -1,7 +1,6 @@
 //! The restore plan: what a start does with each entity of a state, and why. The daemon follows it; `state plan`
 //! shows it.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,6 +9,7 @@ use serde::Serialize;
 use shipote_card::WorkspaceId;
 
 use crate::domain::{Collection, Counters, Desired, ShipoteSnapshot};
+use crate::ordered::sort_by_key;
 
 /// What a start does with one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -67,16 +67,18 @@ pub struct Step {
 #[must_use]
 pub fn plan(snapshot: &ShipoteSnapshot, now_ms: u64, relaunch: bool) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut ends: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
+    let mut ends: Vec<WorkspaceId> = Vec::new();
     for entry in &snapshot.workspaces {
         let expired = entry.expires_at_ms.filter(|end| *end <= now_ms);
-        ends.extend(expired.map(|end| (entry.id, end)));
+        ends.extend(expired.map(|_| entry.id));
         let (action, why) = match expired {
             Some(end) => (Action::Expired, format!("its ttl ended {} s ago", (now_ms - end) / 1000)),
             None => (Action::Restored, "declared".into()),
         };
         steps.push(step(Collection::Workspaces, &entry.id, &entry.spec.label, (action, why, None)));
     }
+    sort_by_key(&mut ends, |id| id.as_u128());
+    let is_over = |id: WorkspaceId| ends.binary_search(&id).is_ok();
     for entry in &snapshot.saved_pipelines {
         let done = (Action::Restored, "saved".into(), None);
         steps.push(step(Collection::SavedPipelines, &entry.name, &entry.spec.label, done));
@@ -84,13 +86,13 @@ pub fn plan(snapshot: &ShipoteSnapshot, now_ms: u64, relaunch: bool) -> Vec<Step
     for entry in &snapshot.live_pipelines {
         let spec = &entry.spec;
         let policy = spec.restart_on_failure.then_some(spec.restart_max);
-        let expired = ends.contains_key(&entry.workspace);
+        let expired = is_over(entry.workspace);
         let done = fate(entry.desired, policy, &entry.counters, expired, relaunch, now_ms);
         steps.push(step(Collection::LivePipelines, &entry.id, &spec.label, done));
     }
     for entry in &snapshot.commands {
         let policy = entry.spec.restart().map(|policy| policy.max);
-        let expired = ends.contains_key(&entry.workspace);
+        let expired = is_over(entry.workspace);
         let done = fate(entry.desired, policy, &entry.counters, expired, relaunch, now_ms);
         steps.push(step(Collection::Commands, &entry.id, &entry.spec.label, done));
     }
