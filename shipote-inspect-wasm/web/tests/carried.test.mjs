@@ -94,7 +94,7 @@ test("a whole state directory, with the state of now in front and those before i
   // As a fold leaves it that was cut off: the page would keep only the first of the two.
   copyFileSync(join(FIXTURES, "v5-full.json"), join(dir, "state.json.3"));
   const { page, calm } = await look(written("own.html", ["--state-dir", dir]));
-  assert.deepEqual(await states(page), ["state.json.2\n, upgradable", "state.json.1\n, upgradable", "state.json\n, valid"]);
+  assert.deepEqual(await states(page), ["state.json\n, valid", "state.json.1\n, upgradable", "state.json.2\n, upgradable"]);
   assert.equal(await page.locator(".state[aria-current]").innerText(), "state.json\n, valid");
   const { text } = await saved(page, "Report as JSON");
   assert.equal(text, native(["--state-dir", dir, "state", "verify"]));
