@@ -134,6 +134,20 @@ pub trait Source<'de> {
     /// Fails where no JSON stands there.
     fn raw(&mut self) -> Result<&'de str, Unfit>;
 
+    /// Reads a whole number from 0, or null. Samples consist of these, so it takes no turn by [`Self::nullable`].
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is neither.
+    fn maybe_unsigned(&mut self) -> Result<Option<u64>, Unfit>;
+
+    /// Reads a number or null, likewise.
+    ///
+    /// # Errors
+    ///
+    /// Fails where it is neither.
+    fn maybe_float(&mut self) -> Result<Option<f64>, Unfit>;
+
     /// Hands the value on to `some`, unless it is null.
     ///
     /// # Errors
@@ -167,6 +181,7 @@ pub trait Source<'de> {
 struct Value<D>(Option<D>);
 
 impl<'de, D: Deserializer<'de>> Value<D> {
+    #[inline]
     fn read<T>(&mut self, read: impl FnOnce(D) -> Result<T, D::Error>) -> Result<T, Unfit> {
         read(self.0.take().ok_or(Unfit)?).map_err(|_| Unfit)
     }
@@ -191,6 +206,14 @@ impl<'de, D: Deserializer<'de>> Source<'de> for Value<D> {
 
     fn raw(&mut self) -> Result<&'de str, Unfit> {
         self.read(|parser| <&RawValue>::deserialize(parser).map(RawValue::get))
+    }
+
+    fn maybe_unsigned(&mut self) -> Result<Option<u64>, Unfit> {
+        self.read(Option::deserialize)
+    }
+
+    fn maybe_float(&mut self) -> Result<Option<f64>, Unfit> {
+        self.read(Option::deserialize)
     }
 
     fn nullable(&mut self, some: &mut Item<'_, 'de>) -> Result<(), Unfit> {

@@ -70,7 +70,7 @@ impl Wire for Digest {
     const KIND: Kind = Kind::Own(&Own {
         expected: "a SHA-256 of 64 digits of lower-case hexadecimal",
         accepts: |json| source::read::<Self>(json).is_some(),
-        #[cfg(feature = "schema")]
+        #[cfg(any(feature = "schema", test))]
         schema: r#"{"type":"string","pattern":"^[0-9a-f]{64}$"}"#,
     });
 

@@ -108,7 +108,7 @@ macro_rules! own_form {
             const KIND: Kind = Kind::Own(&Own {
                 expected: $expected,
                 accepts: |json| source::read::<Self>(json).is_some(),
-                #[cfg(feature = "schema")]
+                #[cfg(any(feature = "schema", test))]
                 schema: $schema,
             });
 

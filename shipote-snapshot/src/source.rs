@@ -46,10 +46,13 @@ impl<'s> Slots<'s> {
 
     /// Reads one member.
     pub(crate) fn fill(&mut self, key: &str, value: &mut dyn Source<'_>) -> Result<(), Unfit> {
-        let (before, after) = self.names.split_at_checked(self.next).ok_or(Unfit)?;
-        let is_it = |name: &&str| *name == key;
-        let found = after.iter().position(is_it).map(|at| self.next + at);
-        let at = found.or_else(|| before.iter().position(is_it)).ok_or(Unfit)?;
+        let mut at = self.next;
+        if self.names.get(at).is_none_or(|name| *name != key) {
+            let (before, after) = self.names.split_at_checked(at).ok_or(Unfit)?;
+            let is_it = |name: &&str| *name == key;
+            let found = after.iter().position(is_it).map(|further| at + further);
+            at = found.or_else(|| before.iter().position(is_it)).ok_or(Unfit)?;
+        }
         self.next = at + 1;
         self.slots.get_mut(at).ok_or(Unfit)?.fill(value)
     }

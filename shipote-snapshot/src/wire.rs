@@ -30,6 +30,16 @@ pub(crate) trait Wire: Sized {
     /// Reads it, strictly.
     fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit>;
 
+    /// Reads it, or null.
+    fn read_nullable(value: &mut dyn Source<'_>) -> Result<Option<Self>, Unfit> {
+        let mut read = None;
+        value.nullable(&mut |some| {
+            read = Some(Self::read(some)?);
+            Ok(())
+        })?;
+        Ok(read)
+    }
+
     /// Appends its JSON.
     fn write(&self, out: &mut String, style: Style);
 }
@@ -112,7 +122,7 @@ pub(crate) struct Own {
     /// Whether this JSON text is of that form.
     pub(crate) accepts: fn(&str) -> bool,
     /// Its JSON Schema.
-    #[cfg(feature = "schema")]
+    #[cfg(any(feature = "schema", test))]
     pub(crate) schema: &'static str,
 }
 
@@ -175,12 +185,7 @@ impl<T: Wire> Wire for Option<T> {
     const KIND: Kind = Kind::Nullable(&T::KIND);
 
     fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
-        let mut read = None;
-        value.nullable(&mut |some| {
-            read = Some(T::read(some)?);
-            Ok(())
-        })?;
-        Ok(read)
+        T::read_nullable(value)
     }
 
     fn write(&self, out: &mut String, style: Style) {
@@ -192,13 +197,19 @@ impl<T: Wire> Wire for Option<T> {
 }
 
 macro_rules! wire_scalar {
-    ($($ty:ty => $kind:expr, $read:expr);+ $(;)?) => {$(
+    ($($ty:ty => $kind:expr, $read:expr $(, or null $nullable:expr)?);+ $(;)?) => {$(
         impl Wire for $ty {
             const KIND: Kind = $kind;
 
             fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
                 $read(value)
             }
+
+            $(
+                fn read_nullable(value: &mut dyn Source<'_>) -> Result<Option<Self>, Unfit> {
+                    $nullable(value)
+                }
+            )?
 
             fn write(&self, out: &mut String, _: Style) {
                 let _ = write!(out, "{self}");
@@ -212,7 +223,8 @@ wire_scalar! {
     u8 => Kind::Integer(u8::MAX as u64), whole;
     u16 => Kind::Integer(u16::MAX as u64), whole;
     u32 => Kind::Integer(u32::MAX as u64), whole;
-    u64 => Kind::Integer(u64::MAX), |value: &mut dyn Source<'_>| value.unsigned();
+    u64 => Kind::Integer(u64::MAX), |value: &mut dyn Source<'_>| value.unsigned(),
+        or null |value: &mut dyn Source<'_>| value.maybe_unsigned();
 }
 
 fn whole<T: TryFrom<u64>>(value: &mut dyn Source<'_>) -> Result<T, Unfit> {
@@ -242,6 +254,10 @@ impl Wire for f64 {
 
     fn read(value: &mut dyn Source<'_>) -> Result<Self, Unfit> {
         value.float()
+    }
+
+    fn read_nullable(value: &mut dyn Source<'_>) -> Result<Option<Self>, Unfit> {
+        value.maybe_float()
     }
 
     fn write(&self, out: &mut String, _: Style) {

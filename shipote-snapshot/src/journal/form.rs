@@ -86,7 +86,7 @@ impl Wire for Body {
     const KIND: Kind = Kind::Own(&Own {
         expected: "an entity",
         accepts: |_| true,
-        #[cfg(feature = "schema")]
+        #[cfg(any(feature = "schema", test))]
         schema: "{}",
     });
 
