@@ -56,6 +56,10 @@ pub fn check_label(label: &str) -> Result<(), LabelError> {
 /// Distance counts insertions, deletions, substitutions and swaps of neighbours; up to a third of the longer
 /// name may differ.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(text, &mut candidates.into_iter())
+}
+
+fn nearest_of<'a>(text: &str, candidates: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     // Names have no other letters than those of ASCII.
     let lower = |letter: char| letter.to_ascii_lowercase();
     let wanted: Vec<char> = text.chars().take(MAX_LABEL + 1).map(lower).collect();

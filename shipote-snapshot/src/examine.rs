@@ -3,7 +3,6 @@
 //! It judges; it does not build a state. What it leaves behind lets the quick reader read the good part.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -338,20 +337,20 @@ fn apply_rules<'t>(entities: &mut [Entity<'t>], text: Text<'t>, version: u64, fi
 /// Finds parts of raw values by pointer; each object and list is taken apart once, however often it is asked for.
 #[derive(Default)]
 struct Locator<'t> {
-    /// Where the parts of a raw value stand, by the address of its text.
-    places: BTreeMap<u64, u64>,
-    parts: Vec<(Fields<'t>, Vec<&'t RawValue>)>,
+    /// Raw values and their parts: no more than there are findings and steps to them.
+    parts: Vec<(&'t RawValue, Fields<'t>, Vec<&'t RawValue>)>,
 }
 
 impl<'t> Locator<'t> {
     /// Returns the part of `raw` that `pointer` names, or the last one on the way that is there.
     fn descend(&mut self, raw: &'t RawValue, pointer: &str) -> &'t RawValue {
         pointer.split('/').skip(1).fold(raw, |raw, step| {
-            let at = *self.places.entry(raw.get().as_ptr().addr() as u64).or_insert(self.parts.len() as u64);
-            if at == self.parts.len() as u64 {
-                self.parts.push((Fields::of(raw), elements(raw).unwrap_or_default()));
-            }
-            let (fields, list) = &self.parts[at as usize];
+            let known = self.parts.iter().position(|(known, ..)| core::ptr::eq(*known, raw));
+            let at = known.unwrap_or_else(|| {
+                self.parts.push((raw, Fields::of(raw), elements(raw).unwrap_or_default()));
+                self.parts.len() - 1
+            });
+            let (_, fields, list) = &self.parts[at];
             let element = || list.get(step.parse::<usize>().ok()?).copied();
             fields.get(step).or_else(element).unwrap_or(raw)
         })

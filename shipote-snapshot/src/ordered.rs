@@ -21,57 +21,95 @@ pub fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> u128) {
     }
 }
 
+/// Where each of some names stands.
+#[derive(Debug, Default)]
+pub(crate) struct Index(BTreeMap<String, u64>);
+
+impl Index {
+    pub(crate) fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(name).map(|at| *at as usize)
+    }
+
+    /// Returns where `name` stands already. If it does not, it stands at `at` from now on.
+    pub(crate) fn first(&mut self, name: &str, at: usize) -> Option<usize> {
+        let first = self.get(name);
+        if first.is_none() {
+            self.0.insert(name.into(), at as u64);
+        }
+        first
+    }
+
+    /// Returns all names in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
 /// What names an entity: its list, and its id or name there.
 pub(crate) type Name = (Collection, String);
 
 /// Something for each of several entities, in the order of their names.
 #[derive(Debug)]
 pub(crate) struct Named<V> {
-    places: BTreeMap<Name, usize>,
+    places: Index,
     values: Vec<Option<V>>,
 }
 
 impl<V> Default for Named<V> {
     fn default() -> Self {
-        Self { places: BTreeMap::new(), values: Vec::new() }
+        Self { places: Index::default(), values: Vec::new() }
     }
 }
 
 impl<V> Named<V> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.0.is_empty()
     }
 
     pub(crate) fn get(&self, name: &Name) -> Option<&V> {
-        self.values[*self.places.get(name)?].as_ref()
+        self.values[self.places.get(&key(name))?].as_ref()
     }
 
     /// Puts `value` in the place of what had that name.
     pub(crate) fn insert(&mut self, name: Name, value: V) {
-        *self.slot(name) = Some(value);
+        *self.slot(&name) = Some(value);
     }
 
     /// Returns what has that name, which is `first` where nothing had it.
     pub(crate) fn or_insert(&mut self, name: Name, first: V) -> &mut V {
-        self.slot(name).get_or_insert(first)
+        self.slot(&name).get_or_insert(first)
     }
 
     pub(crate) fn remove(&mut self, name: &Name) -> Option<V> {
-        let at = self.places.remove(name)?;
-        self.values[at].take()
+        let at = self.places.0.remove(&key(name))?;
+        self.values[at as usize].take()
     }
 
     pub(crate) fn into_iter(mut self) -> impl Iterator<Item = (Name, V)> {
-        self.places.into_iter().filter_map(move |(name, at)| Some((name, self.values[at].take()?)))
+        let named = move |(key, at): (String, u64)| {
+            let (list, name) = key.split_at_checked(1)?;
+            let list = Collection::ALL.get(list.parse::<usize>().ok()?)?;
+            Some(((*list, name.into()), self.values[at as usize].take()?))
+        };
+        self.places.0.into_iter().filter_map(named)
     }
 
-    fn slot(&mut self, name: Name) -> &mut Option<V> {
-        let at = *self.places.entry(name).or_insert(self.values.len());
-        if at == self.values.len() {
+    fn slot(&mut self, name: &Name) -> &mut Option<V> {
+        let new = self.values.len();
+        let at = self.places.first(&key(name), new).unwrap_or(new);
+        if at == new {
             self.values.push(None);
         }
         &mut self.values[at]
     }
+}
+
+/// Returns a name as one text: texts are in the order of the names.
+fn key((list, name): &Name) -> String {
+    let mut key = String::with_capacity(1 + name.len());
+    key.push((b'0' + *list as u8).into());
+    key.push_str(name);
+    key
 }
 
 #[cfg(test)]
@@ -88,6 +126,12 @@ mod tests {
             sort_by_key(&mut items, |(key, _)| u128::from(*key));
             prop_assert_eq!(items, stable);
         }
+    }
+
+    #[test]
+    fn the_order_of_lists_is_that_of_their_digits() {
+        assert!(Collection::ALL.into_iter().enumerate().all(|(at, list)| list as usize == at));
+        assert!(Collection::ALL.is_sorted());
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The rules between entities: ids and names stand once, what is named is there, and no pipeline runs in a circle.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -13,6 +11,7 @@ use shipote_card::label::{check_label, nearest};
 
 use crate::code;
 use crate::domain::Collection;
+use crate::ordered::Index;
 use crate::outline::{Outline, PipelineOutline, RunOutline, WorkspaceOutline};
 
 /// Nodes that are looked at for one with a name like a mistyped one.
@@ -95,27 +94,27 @@ pub(crate) fn check(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
 /// Workspaces by id and by label.
 struct Known<'a> {
     workspaces: &'a [WorkspaceOutline<'a>],
-    by_id: BTreeMap<&'a str, usize>,
-    by_label: BTreeMap<&'a str, usize>,
+    by_id: Index,
+    by_label: Index,
 }
 
 impl<'a> Known<'a> {
     fn of(workspaces: &'a [WorkspaceOutline<'a>]) -> Self {
-        let mut known = Self { workspaces, by_id: BTreeMap::new(), by_label: BTreeMap::new() };
+        let mut known = Self { workspaces, by_id: Index::default(), by_label: Index::default() };
         for (index, workspace) in workspaces.iter().enumerate() {
             if let Some(id) = workspace.id.as_deref() {
-                known.by_id.entry(id).or_insert(index);
+                known.by_id.first(id, index);
             }
             if let Some(label) = workspace.label.as_deref() {
-                known.by_label.entry(label).or_insert(index);
+                known.by_label.first(label, index);
             }
         }
         known
     }
 
     fn find(&self, named: &str) -> Option<usize> {
-        let by_name = self.by_id.get(named).or_else(|| self.by_label.get(named)).copied();
-        by_name.or_else(|| self.by_id.get(named.to_ascii_uppercase().as_str()).copied())
+        let by_name = self.by_id.get(named).or_else(|| self.by_label.get(named));
+        by_name.or_else(|| self.by_id.get(&named.to_ascii_uppercase()))
     }
 }
 
@@ -134,7 +133,7 @@ fn check_workspace(
         hint: hint.into(),
         related,
     };
-    match known.by_id.get(id).map(|index| (*index, known.workspaces[*index].bad)) {
+    match known.by_id.get(id).map(|index| (index, known.workspaces[index].bad)) {
         None => tell(error(
             code::UNKNOWN_WORKSPACE,
             format!("no workspace has the id {id}"),
@@ -170,10 +169,10 @@ fn check_pipeline(
 ) {
     check_labelled(pipeline.label.as_deref(), spot, || "/spec/label".into(), tell);
     let Some(nodes) = &pipeline.nodes else { return };
-    let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut positions = Index::default();
     for (index, label) in nodes.iter().enumerate() {
         check_labelled(Some(label), spot, || format!("/spec/nodes/{index}/label"), tell);
-        positions.entry(label).or_insert(index);
+        positions.first(label, index);
     }
     let mut error = |code, within: String, message, hint| {
         tell(Breach { severity: Severity::Error, code, spot: spot(within), message, hint, related: None });
@@ -183,9 +182,9 @@ fn check_pipeline(
         let mut end = |end: &Option<Cow<'_, str>>, field: &str| {
             let text = end.as_deref()?;
             let label = text.split_once(':').map_or(text, |(node, _)| node);
-            let position = positions.get(label).copied();
+            let position = positions.get(label);
             if position.is_none() {
-                let near = nearest(label, positions.keys().copied().take(MOST_CANDIDATES));
+                let near = nearest(label, positions.names().take(MOST_CANDIDATES));
                 let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
                 let message = format!("no node is called `{label}`");
                 error(code::UNKNOWN_NODE, format!("/spec/edges/{index}/{field}"), message, hint);
@@ -283,18 +282,15 @@ fn ids_stand_once(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
         // As they are made, each later than the one before: none stands twice.
         return;
     }
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut first = Index::default();
     let mut places: Vec<(Collection, usize)> = Vec::new();
     let mut seen = |collection: Collection, index: usize, id| {
         let Some(id) = id else { return false };
-        let (other, at) = match first.entry(id) {
-            Entry::Occupied(before) => places[*before.get()],
-            Entry::Vacant(free) => {
-                free.insert(places.len());
-                places.push((collection, index));
-                return false;
-            }
+        let Some(before) = first.first(id, places.len()) else {
+            places.push((collection, index));
+            return false;
         };
+        let (other, at) = places[before];
         tell(Breach {
             severity: Severity::Error,
             code: code::DUPLICATE_ID,
@@ -317,11 +313,11 @@ fn ids_stand_once(outline: &mut Outline<'_>, tell: &mut dyn FnMut(Breach)) {
 }
 
 fn names_stand_once(outline: &Outline<'_>, tell: &mut dyn FnMut(Breach)) {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut first = Index::default();
     for (index, saved) in outline.saved.iter().enumerate() {
         let Some(name) = saved.name.as_deref() else { continue };
         let spot = |index| Spot { collection: Collection::SavedPipelines, index, within: "/name".into() };
-        if let Some(&at) = first.get(name) {
+        if let Some(at) = first.first(name, index) {
             tell(Breach {
                 severity: Severity::Error,
                 code: code::DUPLICATE_NAME,
@@ -330,8 +326,6 @@ fn names_stand_once(outline: &Outline<'_>, tell: &mut dyn FnMut(Breach)) {
                 hint: "give one of them another name".into(),
                 related: Some(spot(at)),
             });
-        } else {
-            first.insert(name, index);
         }
     }
 }

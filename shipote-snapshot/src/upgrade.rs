@@ -5,7 +5,7 @@
 //! pointer of what is named.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 
@@ -145,6 +145,6 @@ pub(crate) struct Upgraded {
 impl core::fmt::Display for UpgradeNote {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { version, pointer, message } = self;
-        f.write_str(&["v", &version.to_string(), " ", pointer, ": ", message].concat())
+        write!(f, "v{version} {pointer}: {message}")
     }
 }

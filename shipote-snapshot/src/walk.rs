@@ -4,7 +4,6 @@
 //! pointers. What may be ignored is remembered as an edit, so that the quick reader can read the rest.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -16,6 +15,7 @@ use shipote_card::json::{self, RawMember};
 
 use crate::code;
 use crate::fits::fits;
+use crate::ordered::Index;
 use crate::place::{Finding, Findings, Step, Stretch, Text, nearest_hint, pointer};
 use crate::read::Beside;
 use crate::table;
@@ -63,6 +63,24 @@ pub(crate) struct Edit {
 pub(crate) enum Fate {
     Kept,
     Dropped,
+}
+
+/// Where each key of an object stands first.
+#[derive(Debug, Default)]
+struct Firsts {
+    index: Index,
+    stretches: Vec<Stretch>,
+}
+
+impl Firsts {
+    /// Returns where `key` stands already. If it does not, it stands at `at` from now on.
+    fn first(&mut self, key: &str, at: Stretch) -> Option<Stretch> {
+        let first = self.index.first(key, self.stretches.len());
+        if first.is_none() {
+            self.stretches.push(at);
+        }
+        first.map(|first| self.stretches[first])
+    }
 }
 
 /// One walk over one document.
@@ -154,7 +172,7 @@ impl<'t> Walk<'t> {
     ) -> Vec<(usize, &'t RawValue)> {
         let mut seen: Vec<Option<Stretch>> = Vec::new();
         seen.resize(object.fields.len(), None);
-        let mut others: BTreeMap<Cow<'t, str>, Stretch> = BTreeMap::new();
+        let mut others = Firsts::default();
         let mut known = Vec::with_capacity(members.len());
         let mut parts = Vec::new();
         let mut next = 0;
@@ -175,11 +193,10 @@ impl<'t> Walk<'t> {
                 known.push((index, value));
                 parts.push((part, Fate::Kept));
             } else {
-                if let Some(first) = others.get(&name).copied() {
+                if let Some(first) = others.first(&name, at) {
                     self.duplicate_key(name.clone(), at, first);
                 }
-                self.unknown_field(name.clone(), at, value, object);
-                others.entry(name).or_insert(at);
+                self.unknown_field(name, at, value, object);
                 parts.push((part, Fate::Dropped));
             }
         }
@@ -241,14 +258,12 @@ impl<'t> Walk<'t> {
 
     fn map(&mut self, raw: &'t RawValue, inner: &'static Kind) {
         let Some(members) = members(raw) else { return self.wrong_type(raw, "an object") };
-        let mut seen = BTreeMap::new();
+        let mut seen = Firsts::default();
         for (key, value) in members {
             let at = self.text.stretch(key);
             let Some(name) = self.string(key, "a text") else { continue };
-            if let Some(first) = seen.get(&name) {
-                self.duplicate_key(name.clone(), at, *first);
-            } else {
-                seen.insert(name.clone(), at);
+            if let Some(first) = seen.first(&name, at) {
+                self.duplicate_key(name.clone(), at, first);
             }
             self.within(Step::Key(name), |walk| walk.value(value, inner));
         }

@@ -4,9 +4,8 @@
 //! decides: above it nothing was ever acknowledged, and the rest is a torn tail; at or below it the disk has lost
 //! what it had promised to keep, which is damage.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use shipote_card::Severity;
@@ -16,6 +15,7 @@ use super::scan::{Content, Scan, ScannedLine};
 use super::{Header, Record};
 use crate::code;
 use crate::load::{Loss, Tail};
+use crate::ordered::Index;
 use crate::place::{Findings, Stretch};
 
 /// Where a state stands before its journals.
@@ -82,7 +82,8 @@ pub(crate) fn follow(
         last_ms: last.map(|record| record.at_ms),
         on_damage,
         findings,
-        seen: BTreeMap::new(),
+        seen: Index::default(),
+        sums: Vec::new(),
         damaged: None,
         chain,
     };
@@ -103,8 +104,9 @@ struct Follower<'a> {
     last_ms: Option<u64>,
     on_damage: OnDamage,
     findings: &'a mut [Findings],
-    /// The records so far with their checksums.
-    seen: BTreeMap<u64, u64>,
+    /// The sequence numbers so far, and the checksum of the last record of each.
+    seen: Index,
+    sums: Vec<u32>,
     /// The first damaged line since the last good one.
     damaged: Option<Damaged>,
     chain: Chain,
@@ -177,9 +179,10 @@ impl Follower<'_> {
     /// Returns whether a record is to be replayed.
     fn record(&mut self, journal: usize, record: &Record, here: Damaged, sum: u32) -> Result<bool, Stopped> {
         let Record { seq, at_ms, .. } = *record;
-        if let Some(first) = self.seen.insert(seq, sum.into()) {
+        if let Some(first) = self.seen.first(&seq.to_string(), self.sums.len()) {
+            let before = core::mem::replace(&mut self.sums[first], sum);
             let message = format!("the sequence number {seq} stands twice");
-            if first == u64::from(sum) {
+            if before == sum {
                 let hint = "both say the same; the second one is skipped";
                 let findings = &mut self.findings[journal];
                 tell(findings, Severity::Warning, code::SEQ_REPEATED, here.at, message, hint);
@@ -188,6 +191,7 @@ impl Follower<'_> {
             }
             return Ok(false);
         }
+        self.sums.push(sum);
         if seq <= self.base {
             self.nothing_missing();
             return Ok(false);

@@ -1,5 +1,6 @@
 //! Records into a state, and what the state is where they don't fit together.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -80,7 +81,7 @@ pub(crate) fn hold_broken(
         let place = key(snapshot, &spot).and_then(|key| named.get(&(spot.collection, key)));
         let (journal, at) = place.copied().unwrap_or(last);
         let Spot { collection, index, within } = spot;
-        let pointer = ["/", collection.key(), "/", &index.to_string(), &within].concat();
+        let pointer = format!("/{}/{index}{within}", collection.key());
         findings[journal].add(severity, || Finding {
             severity,
             code,
