@@ -27,7 +27,7 @@ struct Node {
 struct Edge {
     from: String,
     to: String,
-    marks: Vec<&'static str>,
+    marks: String,
     media: String,
 }
 
@@ -116,21 +116,21 @@ fn told(head: Object, spec: &PipelineSpec, question: &Question, mut words: Words
         .edges
         .iter()
         .map(|edge| {
-            let mut marks = Vec::new();
-            match spec.tap_of(edge) {
-                TapMode::Off => {}
-                TapMode::Ready => marks.push("tap ready"),
-                TapMode::On => marks.push("tapped"),
-            }
-            if spec.discern_of(edge) != DiscernPolicy::Off {
-                marks.push("discerned");
-            }
+            let is_discerned = spec.discern_of(edge) != DiscernPolicy::Off;
+            let marks = match (spec.tap_of(edge), is_discerned) {
+                (TapMode::Off, false) => "",
+                (TapMode::Off, true) => "discerned",
+                (TapMode::Ready, false) => "tap ready",
+                (TapMode::Ready, true) => "tap ready, discerned",
+                (TapMode::On, false) => "tapped",
+                (TapMode::On, true) => "tapped, discerned",
+            };
             let source = edge.source();
             let node = spec.nodes.iter().find(|node| node.label == source.node);
             let media = node
                 .and_then(|node| node.flows.0.get(&source.port))
                 .map_or(String::new(), |media| visible(media));
-            Edge { from: edge.from.clone(), to: edge.to.clone(), marks, media }
+            Edge { from: edge.from.clone(), to: edge.to.clone(), marks: marks.to_owned(), media }
         })
         .collect();
     drawn(head, &nodes, &edges, &words.0, false)
@@ -152,7 +152,7 @@ fn held_pipeline(kind: &str, raw: &str, snapshot: &ShipoteSnapshot) -> Option<St
         .map(|edge| Edge {
             from: text(&edge["from"]),
             to: text(&edge["to"]),
-            marks: Vec::new(),
+            marks: String::new(),
             media: String::new(),
         })
         .collect();
@@ -191,7 +191,7 @@ fn drawn(head: Object, nodes: &[Node], edges: &[Edge], words: &[String], held: b
         // 6 units a letter, in the small type of labels.
         labels: edges
             .iter()
-            .map(|edge| edge.media.chars().count().max(edge.marks.join(", ").len()) as f64 * 6.0)
+            .map(|edge| edge.media.chars().count().max(edge.marks.len()) as f64 * 6.0)
             .collect(),
     };
     let drawing = draw(&graph);
@@ -227,7 +227,7 @@ fn drawn(head: Object, nodes: &[Node], edges: &[Edge], words: &[String], held: b
                 .json("x", &length(route.map(|route| route.label.0)))
                 .json("y", &length(route.map(|route| route.label.1)))
                 .flag("back", route.is_some_and(|route| route.back))
-                .text("marks", &edge.marks.join(", "))
+                .text("marks", &edge.marks)
                 .text("media", &edge.media)
                 .end()
         })

@@ -68,7 +68,7 @@ impl Object {
 
 /// Returns a JSON list of what was written before.
 pub(crate) fn list(items: &[String]) -> String {
-    ["[", &items.join(","), "]"].concat()
+    format!("[{}]", items.join(","))
 }
 
 /// Returns a JSON text.

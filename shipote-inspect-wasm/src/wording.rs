@@ -11,7 +11,7 @@ pub(crate) fn bytes(amount: u64) -> String {
         return if amount == 1 { "1 byte".to_owned() } else { format!("{amount} bytes") };
     }
     // In hundredths, so that no fraction has to be printed.
-    let mut hundredths = u128::from(amount) * 100 / 1024;
+    let mut hundredths = amount / 1024 * 100 + amount % 1024 * 100 / 1024;
     let mut unit = 0;
     while hundredths >= 99_950 && unit + 1 < UNITS.len() {
         hundredths = (hundredths + 512) / 1024;
@@ -26,7 +26,7 @@ pub(crate) fn bytes(amount: u64) -> String {
 }
 
 /// Returns a number with `places` decimal places, without zeros at its end.
-fn fraction(number: u128, places: usize) -> String {
+fn fraction(number: u64, places: usize) -> String {
     let digits = format!("{number:0>width$}", width = places + 1);
     let (whole, rest) = digits.split_at(digits.len() - places);
     let rest = rest.trim_end_matches('0');

@@ -1,5 +1,6 @@
 //! The table of workspaces: what each is called, may use, has used, and how that went.
 
+use shipote_snapshot::ordered::sort_by_key;
 use shipote_snapshot::{Collection, PersistedStats, Point as Sampled, ShipoteSnapshot, WorkspaceEntry};
 
 use crate::chart::{Point, Spark, spark};
@@ -71,29 +72,44 @@ fn matches(entry: &WorkspaceEntry, needle: &str) -> bool {
         || wording::permissions(&entry.spec.permissions).to_ascii_lowercase().contains(needle)
 }
 
-/// Sorts rows by one key of numbers, or by one of text: one sort for all columns, since each kind of sort is code that
-/// a page has to carry.
+/// Bytes of a label that decide where its row stands, which are more than a label may have.
+const LABEL_BYTES: usize = 64;
+
+/// Sorts rows. One kind of sort does for all columns, since each is code that a page has to carry: texts are sorted by
+/// their last sixteen bytes first, as sixteen digits of a number.
 fn sort(found: &mut [(usize, &WorkspaceEntry)], order: &Question, points: &[Sampled]) {
-    let key = |entry: &WorkspaceEntry| -> (i128, String) {
-        let beside = points_of(points, entry.id).last().map(|point| &point.stats);
-        let last = entry.stats_history.last().or(beside);
-        let number = match order.sort {
-            Column::File | Column::Label => 0,
-            Column::Created => i128::from(entry.id.timestamp_ms()),
-            Column::Memory => last.and_then(|sample| sample.rss_bytes).map_or(-1, i128::from),
-            // To a thousandth of a percent.
-            Column::Processor => {
-                last.and_then(|sample| sample.cpu_percent).map_or(-1, |percent| (percent * 1e3) as i128)
-            }
-            Column::Running => last.map_or(-1, |sample| i128::from(sample.commands_alive)),
-            Column::Ttl => entry.spec.ttl.map_or(i128::MAX, |ttl| i128::from(ttl.as_millis())),
-        };
-        let text =
-            if order.sort == Column::Label { entry.spec.label.to_ascii_lowercase() } else { String::new() };
-        (number, text)
+    let last = |entry: &WorkspaceEntry| {
+        let beside = points_of(points, entry.id).last().map(|point| point.stats);
+        entry.stats_history.last().copied().or(beside)
     };
-    if order.sort != Column::File {
-        found.sort_by_cached_key(|(_, entry)| key(entry));
+    // What was not measured comes before all that was.
+    let known = |number: Option<u64>| number.map_or(0, |number| u128::from(number) + 1);
+    match order.sort {
+        Column::File => {}
+        Column::Label => {
+            for from in (0..LABEL_BYTES).step_by(16).rev() {
+                sort_by_key(found, |(_, entry)| {
+                    let label = entry.spec.label.to_ascii_lowercase().into_bytes();
+                    let byte = |at| u128::from(label.get(at).copied().unwrap_or_default());
+                    (from..from + 16).fold(0, |number, at| number << 8 | byte(at))
+                });
+            }
+        }
+        Column::Created => sort_by_key(found, |(_, entry)| entry.id.timestamp_ms().into()),
+        Column::Memory => sort_by_key(found, |(_, entry)| known(last(entry).and_then(|last| last.rss_bytes))),
+        Column::Processor => {
+            // To a thousandth of a percent.
+            let thousandths = |percent: f64| (percent * 1e3) as u64;
+            sort_by_key(found, |(_, entry)| {
+                known(last(entry).and_then(|last| last.cpu_percent).map(thousandths))
+            });
+        }
+        Column::Running => {
+            sort_by_key(found, |(_, entry)| known(last(entry).map(|last| last.commands_alive.into())));
+        }
+        Column::Ttl => {
+            sort_by_key(found, |(_, entry)| entry.spec.ttl.map_or(u128::MAX, |ttl| ttl.as_millis().into()));
+        }
     }
     if order.descending {
         found.reverse();
