@@ -17,6 +17,8 @@ if (directory === undefined || out === undefined) {
   process.exit(2);
 }
 
+const glue = join(directory, "inspector.js");
+
 /** @param {string} name */
 const source = (name) => readFileSync(join(here, name), "utf8");
 
@@ -31,15 +33,11 @@ async function bundle(name) {
     target: "es2022",
     charset: "utf8",
     legalComments: "none",
+    alias: { "shipote-inspect": glue },
   });
   const [file] = built.outputFiles;
   if (file === undefined) throw new Error(`${name}: nothing was built`);
   return file.text.trim();
-}
-
-/** @param {string} text */
-async function minified(text) {
-  return (await transform(text, { minify: true, charset: "utf8", legalComments: "none" })).code.trim();
 }
 
 /** A script ends at the first end tag, whatever it stands in. @param {string} text */
@@ -50,10 +48,9 @@ const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base
 
 const style = (await transform(source("style.css"), { loader: "css", minify: true, target: "chrome123" })).code.trim();
 const main = inline(await bundle("main.ts"));
-const glue = await minified(readFileSync(join(directory, "inspector.js"), "utf8"));
-const worker = inline(`${glue}\n${await bundle("worker.ts")}`);
+const worker = inline(await bundle("worker.ts"));
 const wasm = readFileSync(join(directory, "inspector_bg.wasm"));
-const packed = execFileSync("xz", ["--format=lzma", "-9e", "--stdout"], { input: wasm, maxBuffer: 1e9 });
+const packed = execFileSync("xz", ["--format=lzma", "--lzma1=preset=9e,lc=4,pb=0", "--stdout"], { input: wasm, maxBuffer: 1e9 });
 
 const policy = [
   "default-src 'none'",

@@ -49,9 +49,7 @@ async function opened(path) {
     const { ordered, answered, gap } = /** @type {any} */ (globalThis);
     return { ms: /** @type {number} */ (answered - ordered), gap: /** @type {number} */ (gap) };
   });
-  // What begins a second time begins nothing anew, and hands out the memory that is there.
-  // @ts-expect-error: it is there in the worker of the page.
-  const memory = await page.workers()[0]?.evaluate(() => /** @type {number} */ (wasm_bindgen.initSync().memory.buffer.byteLength));
+  const memory = await page.workers()[0]?.evaluate(() => /** @type {any} */ (globalThis).memory.buffer.byteLength);
   if (memory === undefined) throw new Error("the page has no worker");
   calm();
   await context.close();

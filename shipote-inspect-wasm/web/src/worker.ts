@@ -1,20 +1,8 @@
 // The worker: it holds the files and the module that judges them, so that the page itself never waits.
 
+import { initSync, Session } from "shipote-inspect";
 import { unpack } from "./lzma";
 import type { News, Order } from "./model";
-
-interface Session {
-  skip_history(): void;
-  begin(name: string, size: number): number;
-  end(size: number): boolean;
-  judge(): string;
-  ask(question: string): string;
-}
-
-declare const wasm_bindgen: {
-  initSync(options: { module: WebAssembly.Module }): { memory: WebAssembly.Memory };
-  Session: new () => Session;
-};
 
 let memory: WebAssembly.Memory;
 let session: Session;
@@ -26,8 +14,10 @@ function tell(news: News): void {
 
 function start(packed: ArrayBuffer, size: number): void {
   const module = new WebAssembly.Module(unpack(new Uint8Array(packed), size));
-  memory = wasm_bindgen.initSync({ module }).memory;
-  session = new wasm_bindgen.Session();
+  memory = initSync({ module }).memory;
+  session = new Session();
+  // For who measures how much of it there is.
+  Object.assign(globalThis, { memory });
   tell({ kind: "ready" });
 }
 

@@ -24,8 +24,8 @@ fn main() -> ExitCode {
 
 fn build(input: &str, directory: &str) -> Result<(), String> {
     let mut bindgen = Bindgen::new();
-    // No module: the page holds the script as a text, and hands it to a worker.
-    bindgen.no_modules(true).map_err(|error| format!("{error:#}"))?;
+    // A module, of which the bundler of the page takes what is used.
+    bindgen.web(true).map_err(|error| format!("{error:#}"))?;
     bindgen
         .input_path(input)
         .out_name("inspector")
