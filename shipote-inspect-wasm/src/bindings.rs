@@ -21,15 +21,19 @@ impl Session {
         self.0.skip_history();
     }
 
-    /// Begins a file, and makes room for `size` bytes. Returns where that is: the bytes are written there, into the
-    /// memory of this module, so that they are copied once.
-    pub fn begin(&mut self, name: &str, size: usize) -> usize {
-        self.0.begin(name, size).as_mut_ptr().addr()
+    /// Begins a file, and makes room for `size` bytes.
+    pub fn begin(&mut self, name: &str, size: usize) {
+        self.0.begin(name, size);
     }
 
-    /// Ends the file that was begun last, at the number of bytes that really came. Returns whether it is new.
-    pub fn end(&mut self, size: usize) -> bool {
-        self.0.end(size)
+    /// Takes the next piece of the file that was begun last.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.0.take(piece);
+    }
+
+    /// Ends the file that was begun last. Returns whether it is new.
+    pub fn end(&mut self) -> bool {
+        self.0.end()
     }
 
     /// Judges all files anew, and returns what each state that they make is worth.

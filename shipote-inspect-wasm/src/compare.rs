@@ -219,8 +219,9 @@ mod tests {
     fn two(old: &str, new: &str) -> Session {
         let mut session = Session::default();
         for (name, text) in [("old.json", old), ("new.json", new)] {
-            session.begin(name, text.len()).copy_from_slice(text.as_bytes());
-            session.end(text.len());
+            session.begin(name, text.len());
+            session.take(text.as_bytes());
+            session.end();
         }
         session.judge();
         session

@@ -234,8 +234,9 @@ mod tests {
     fn planned(files: &[(&str, &[u8])]) -> Value {
         let mut session = Session::default();
         for (name, bytes) in files {
-            session.begin(name, bytes.len()).copy_from_slice(bytes);
-            session.end(bytes.len());
+            session.begin(name, bytes.len());
+            session.take(bytes);
+            session.end();
         }
         session.judge();
         serde_json::from_str(&session.ask(r#"{"ask":"plan","from_ms":1760000000000}"#)).unwrap()

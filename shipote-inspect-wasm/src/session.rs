@@ -61,16 +61,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a file, and returns the room for `size` bytes of it.
-    pub fn begin(&mut self, name: &str, size: usize) -> &mut [u8] {
-        let at = self.files.len();
-        self.files.push(File {
-            name: name.to_owned(),
-            bytes: vec![0; size],
-            lean: false,
-            lines: OnceCell::new(),
-        });
-        &mut self.files[at].bytes
+    /// Begins a file, and makes room for `size` bytes of it.
+    pub fn begin(&mut self, name: &str, size: usize) {
+        let bytes = Vec::with_capacity(size);
+        self.files.push(File { name: name.to_owned(), bytes, lean: false, lines: OnceCell::new() });
+    }
+
+    /// Takes the next piece of the file that was begun last.
+    pub fn take(&mut self, piece: &[u8]) {
+        if let Some(last) = self.files.last_mut() {
+            last.bytes.extend_from_slice(piece);
+        }
     }
 
     /// From now on, leaves out the samples of files that come, which is most of what a large one holds.
@@ -78,11 +79,9 @@ impl Session {
         self.lean = true;
     }
 
-    /// Ends the file that was begun last, at the number of bytes that really came. Returns whether it is new: the same
-    /// bytes are not kept twice.
-    pub fn end(&mut self, size: usize) -> bool {
+    /// Ends the file that was begun last. Returns whether it is new: the same bytes are not kept twice.
+    pub fn end(&mut self) -> bool {
         let Some((last, others)) = self.files.split_last_mut() else { return false };
-        last.bytes.truncate(size);
         if self.lean {
             if is_samples(&last.bytes) {
                 self.files.pop();
@@ -260,8 +259,9 @@ pub(crate) mod tests {
     /// Opens one file, and returns what is told of its state.
     pub(crate) fn open(bytes: &[u8]) -> (Session, Value) {
         let mut session = Session::default();
-        session.begin("state.json", bytes.len()).copy_from_slice(bytes);
-        session.end(bytes.len());
+        session.begin("state.json", bytes.len());
+        session.take(bytes);
+        session.end();
         let mut told: Value = serde_json::from_str(&session.judge()).unwrap();
         let state = told["states"][0].take();
         (session, state)
@@ -285,8 +285,9 @@ pub(crate) mod tests {
         let mut session = Session::default();
         session.skip_history();
         for (name, bytes) in [("state.json", state.as_slice()), ("stats.journal", samples.as_bytes())] {
-            session.begin(name, bytes.len()).copy_from_slice(bytes);
-            assert!(session.end(bytes.len()));
+            session.begin(name, bytes.len());
+            session.take(bytes);
+            assert!(session.end());
         }
         let told: Value = serde_json::from_str(&session.judge()).unwrap();
         let state = &told["states"][0];
@@ -327,8 +328,9 @@ pub(crate) mod tests {
     #[test]
     fn a_file_may_be_shorter_than_it_was_said_to_be() {
         let mut session = Session::default();
-        session.begin("state.json", 100)[..2].copy_from_slice(b"{}");
-        session.end(2);
+        session.begin("state.json", 100);
+        session.take(b"{}");
+        session.end();
         assert!(session.judge().contains("version_missing"));
         assert_eq!(session.files[0].bytes, b"{}");
     }
@@ -345,11 +347,13 @@ pub(crate) mod tests {
     fn two_states_are_two() {
         let mut session = Session::default();
         for name in ["a.json", "b.json"] {
-            session.begin(name, 1)[0] = name.as_bytes()[0];
-            assert!(session.end(1));
+            session.begin(name, 1);
+            session.take(&name.as_bytes()[..1]);
+            assert!(session.end());
         }
-        session.begin("again.json", 1)[0] = b'a';
-        assert!(!session.end(1), "the same bytes");
+        session.begin("again.json", 1);
+        session.take(b"a");
+        assert!(!session.end(), "the same bytes");
         let told: Value = serde_json::from_str(&session.judge()).unwrap();
         assert_eq!(told["states"].as_array().unwrap().len(), 2);
         assert_eq!(told["states"][1]["title"], "b.json");

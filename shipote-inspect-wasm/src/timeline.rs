@@ -303,8 +303,9 @@ mod tests {
     fn session(texts: &[String]) -> Session {
         let mut session = Session::default();
         for text in texts {
-            session.begin("state.json", text.len()).copy_from_slice(text.as_bytes());
-            session.end(text.len());
+            session.begin("state.json", text.len());
+            session.take(text.as_bytes());
+            session.end();
         }
         session.judge();
         session

@@ -6,8 +6,9 @@ declare module "shipote-inspect" {
   /** Files that are looked at; see `bindings.rs`. */
   export class Session {
     skip_history(): void;
-    begin(name: string, size: number): number;
-    end(size: number): boolean;
+    begin(name: string, size: number): void;
+    take(piece: Uint8Array): void;
+    end(): boolean;
     judge(): string;
     ask(question: string): string;
   }

@@ -21,28 +21,45 @@ function start(packed: ArrayBuffer, size: number): void {
   tell({ kind: "ready" });
 }
 
+/** Bytes that are read at once: a file comes the quicker, the fewer its pieces are, until a piece is too large to be near. */
+const PIECE = 1 << 20;
+
+/** Returns what reads the next piece of a file, and none at its end. */
+function pieces(file: File): () => Promise<Uint8Array | undefined> {
+  try {
+    const reader = file.stream().getReader({ mode: "byob" });
+    let room = new ArrayBuffer(PIECE);
+    return async () => {
+      const { done, value } = await reader.read(new Uint8Array(room));
+      if (done) return undefined;
+      room = value.buffer;
+      return value;
+    };
+  } catch {
+    // Not every browser reads into a room that is given to it.
+    const reader = file.stream().getReader();
+    return async () => (await reader.read()).value;
+  }
+}
+
 /** Reads a file straight into the memory of the module. Returns whether it was not there yet. */
 async function read(file: File): Promise<boolean> {
   const total = file.size;
   let read = 0;
   let told = 0;
   tell({ kind: "reading", name: file.name, read, total });
-  const room = session.begin(file.name, total);
-  const reader = file.stream().getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
+  session.begin(file.name, total);
+  const next = pieces(file);
+  for (let piece = await next(); piece !== undefined; piece = await next()) {
     // A file that grows while it is read is taken as it was.
-    const piece = value.subarray(0, total - read);
-    // Memory may have grown since the last piece, which detaches what was looked at before.
-    new Uint8Array(memory.buffer, room + read, piece.length).set(piece);
-    read += piece.length;
+    session.take(piece.subarray(0, total - read));
+    read = Math.min(total, read + piece.length);
     if (read - told >= 4_000_000) {
       told = read;
       tell({ kind: "reading", name: file.name, read, total });
     }
   }
-  return session.end(read);
+  return session.end();
 }
 
 async function open(files: File[]): Promise<{ text: string; twice: string[] }> {
