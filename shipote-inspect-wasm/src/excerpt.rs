@@ -1,6 +1,6 @@
 //! The part of a file that a problem speaks of: its line, with what is marked in it.
 
-use crate::secret::covered;
+use crate::secret::{Environments, covered};
 use crate::tell::Object;
 use crate::visible::push;
 
@@ -30,12 +30,12 @@ impl Excerpt {
 }
 
 /// Returns the surroundings of the `len` bytes at `offset`.
-pub(crate) fn excerpt(file: &[u8], offset: u64, len: u64) -> Excerpt {
+pub(crate) fn excerpt(file: &[u8], environments: &Environments, offset: u64, len: u64) -> Excerpt {
     let at = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
     let end = at.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(file.len());
     // A character has at most 4 bytes; one more than fits tells that something is left out.
     let from = at.saturating_sub(4 * AROUND + 4);
-    let shown = covered(file, from, file.len().min(end.min(at + LONGEST) + 4 * AROUND + 4));
+    let shown = covered(file, environments, from, file.len().min(end.min(at + LONGEST) + 4 * AROUND + 4));
     let (before, rest) = shown.split_at(at - from);
     let (marked, after) = rest.split_at((end - at).min(rest.len()));
     let before = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -92,7 +92,8 @@ mod tests {
     use super::*;
 
     fn told(file: &[u8], offset: u64, len: u64) -> String {
-        let Excerpt { before, marked, after } = excerpt(file, offset, len);
+        let Excerpt { before, marked, after } =
+            excerpt(file, &crate::secret::environments(file), offset, len);
         format!("{before}[{marked}]{after}")
     }
 

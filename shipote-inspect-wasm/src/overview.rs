@@ -288,7 +288,10 @@ fn place(place: &Place) -> String {
 fn problem(found: &FileProblem, state: &State, files: &[File]) -> String {
     let problem = &found.problem;
     let file = state.file_named(files, &found.file);
-    let around = file.map(|at| excerpt(&files[at].bytes, problem.place.offset, problem.len).told());
+    let around = file.map(|at| {
+        let file = &files[at];
+        excerpt(&file.bytes, file.environments(), problem.place.offset, problem.len).told()
+    });
     let related: Vec<String> = problem.related.iter().map(place).collect();
     Object::new()
         .text("severity", weight(problem.severity))

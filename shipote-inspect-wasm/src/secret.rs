@@ -2,39 +2,42 @@
 
 use crate::brackets::{end_of_items, items_behind};
 
-/// How far before a place an environment is looked for that reaches to it, in bytes.
-const REACH: usize = 1 << 16;
+/// What is between the brackets behind the keys `env` and `envp`: from, to. They are in order and apart.
+pub(crate) type Environments = Vec<(usize, usize)>;
 
-/// Returns whether there is an environment in `bytes` that is not empty.
-pub(crate) fn has_environment(bytes: &[u8]) -> bool {
-    environments(bytes, 0, bytes.len()).any(|(from, to)| !bytes[from..to].trim_ascii().is_empty())
+/// Finds the environments in a file, in one pass.
+pub(crate) fn environments(bytes: &[u8]) -> Environments {
+    let mut found: Environments = Vec::new();
+    let mut chunk_at = 0;
+    for chunk in bytes.utf8_chunks() {
+        for (at, _) in chunk.valid().match_indices("\"env") {
+            let end = chunk_at + at + 4;
+            // What is within one is covered with it.
+            if found.last().is_some_and(|(_, done)| end < *done) {
+                continue;
+            }
+            let end = end + usize::from(bytes.get(end) == Some(&b'p'));
+            let items = (bytes.get(end) == Some(&b'"')).then(|| items_behind(bytes, end + 1)).flatten();
+            found.extend(items.map(|items| (items, end_of_items(bytes, items))));
+        }
+        chunk_at += chunk.valid().len() + chunk.invalid().len();
+    }
+    found
+}
+
+/// Returns whether one of the environments in `bytes` is not empty.
+pub(crate) fn is_any_set(bytes: &[u8], environments: &Environments) -> bool {
+    environments.iter().any(|(from, to)| !bytes[*from..*to].trim_ascii().is_empty())
 }
 
 /// Returns the bytes from `from` to `to`, with everything in environments covered.
-pub(crate) fn covered(bytes: &[u8], from: usize, to: usize) -> Vec<u8> {
+pub(crate) fn covered(bytes: &[u8], environments: &Environments, from: usize, to: usize) -> Vec<u8> {
     let mut shown = bytes[from..to].to_vec();
-    for (begin, end) in environments(bytes, from.saturating_sub(REACH), to) {
-        let (begin, end) = (begin.max(from), end.min(to));
-        if begin < end {
-            shown[begin - from..end - from].fill(b'*');
-        }
+    let first = environments.partition_point(|(_, end)| *end <= from);
+    for (begin, end) in environments[first..].iter().take_while(|(begin, _)| *begin < to) {
+        shown[(*begin).max(from) - from..(*end).min(to) - from].fill(b'*');
     }
     shown
-}
-
-/// Returns what is between the brackets behind the keys `env` and `envp` that stand between two places.
-fn environments(bytes: &[u8], from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut next = from;
-    let keys = bytes[from..to].utf8_chunks().flat_map(move |chunk| {
-        let start = next;
-        next += chunk.valid().len() + chunk.invalid().len();
-        chunk.valid().match_indices("\"env").map(move |(at, _)| start + at + 4)
-    });
-    keys.filter_map(move |end| {
-        let end = end + usize::from(bytes.get(end) == Some(&b'p'));
-        let items = (bytes.get(end) == Some(&b'"')).then(|| items_behind(bytes, end + 1))??;
-        Some((items, end_of_items(bytes, items)))
-    })
 }
 
 #[cfg(test)]
@@ -46,13 +49,23 @@ mod tests {
 
     #[test]
     fn environments_are_covered_and_nothing_else() {
+        let covered = |bytes: &[u8], from, to| super::covered(bytes, &environments(bytes), from, to);
         let shown = String::from_utf8(covered(TEXT, 0, TEXT.len())).unwrap();
         assert_eq!(
             shown,
             r#"{"env": {*******************}, "env_file":["x"], "envp" :[*****], "env":"no", "x":"env"}"#
         );
         assert_eq!(covered(TEXT, 18, 32), b"**********}, \"", "from within one");
-        assert!(has_environment(TEXT) && !has_environment(br#"{"env":{ },"envp":[]}"#));
+        let is_any_set = |bytes: &[u8]| super::is_any_set(bytes, &environments(bytes));
+        assert!(is_any_set(TEXT) && !is_any_set(br#"{"env":{ },"envp":[]}"#));
         assert_eq!(covered(b"{\"env\":{\"a", 0, 10), b"{\"env\":{**", "cut off in the middle of one");
+    }
+    #[test]
+    fn a_large_environment_is_covered_to_its_end_and_a_deep_one_is_walked_once() {
+        let large = format!("{{\"env\":{{\"A\":\"{}\",\"TOKEN\":\"s3cret\"}}}}", "x".repeat(1 << 20));
+        let shown = covered(large.as_bytes(), &environments(large.as_bytes()), large.len() - 30, large.len());
+        assert!(shown.starts_with(b"****") && !shown.windows(6).any(|word| word == b"s3cret"));
+        let deep = "{\"env\":".repeat(100_000);
+        assert_eq!(environments(deep.as_bytes()).len(), 1);
     }
 }

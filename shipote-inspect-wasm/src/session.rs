@@ -3,18 +3,20 @@
 use std::cell::OnceCell;
 
 use shipote_card::WorkspaceId;
+use shipote_snapshot::code;
 use shipote_snapshot::gather::is_journal;
 use shipote_snapshot::ordered::sort_by_key;
+use shipote_snapshot::report::FileProblem;
 use shipote_snapshot::samples::is_samples;
 use shipote_snapshot::{
-    Input, Point, Refusal, Report, ShipoteSnapshot, UpgradeNote, Verdict, load_named, look,
+    HeldEntity, Input, Point, Refusal, Report, ShipoteSnapshot, UpgradeNote, Verdict, load_named, look,
 };
 
 use crate::lean::cover_history;
 use crate::overview::overview;
 use crate::question::{Question, answer};
 use crate::raw::Lines;
-use crate::secret::has_environment;
+use crate::secret::{Environments, environments, is_any_set};
 use crate::tell;
 use crate::timeline::Event;
 use crate::together::group;
@@ -27,12 +29,18 @@ pub(crate) struct File {
     /// Whether samples that it holds were left out.
     pub(crate) lean: bool,
     lines: OnceCell<Lines>,
+    environments: OnceCell<Environments>,
 }
 
 impl File {
     /// Returns where its lines begin, which is found out once.
     pub(crate) fn lines(&self) -> &Lines {
         self.lines.get_or_init(|| Lines::of(&self.bytes))
+    }
+
+    /// Returns where its environments are, which is found out once.
+    pub(crate) fn environments(&self) -> &Environments {
+        self.environments.get_or_init(|| environments(&self.bytes))
     }
 }
 
@@ -64,7 +72,8 @@ impl Session {
     /// Begins a file, and makes room for `size` bytes of it.
     pub fn begin(&mut self, name: &str, size: usize) {
         let bytes = Vec::with_capacity(size);
-        self.files.push(File { name: name.to_owned(), bytes, lean: false, lines: OnceCell::new() });
+        let (lines, environments) = (OnceCell::new(), OnceCell::new());
+        self.files.push(File { name: name.to_owned(), bytes, lean: false, lines, environments });
     }
 
     /// Takes the next piece of the file that was begun last.
@@ -225,14 +234,20 @@ impl State {
 
     /// Returns whether its files hold values of environment variables, which may be secrets.
     pub(crate) fn secrets(&self, files: &[File]) -> bool {
-        // What is understood tells faster than its text, but records may hold what was written over since.
-        let is_told = |bytes: &[u8]| is_samples(bytes) || self.snapshot.is_some() && !is_journal(bytes);
-        let mut texts = self.files.iter().map(|at| files[*at].bytes.as_slice());
-        if texts.any(|bytes| !is_told(bytes) && has_environment(bytes)) {
+        // What is understood tells faster than its text. But fields that are ignored stand in the text alone, and records
+        // may hold what was written over since.
+        let ignored = [code::UNKNOWN_FIELD, code::LATER_FIELD];
+        let is_ignored = |found: &FileProblem| ignored.contains(&found.problem.code.as_str());
+        let is_whole =
+            self.snapshot.is_some() && self.report.more == 0 && !self.report.problems.iter().any(is_ignored);
+        let is_told = |bytes: &[u8]| is_samples(bytes) || is_whole && !is_journal(bytes);
+        let mut texts = self.files.iter().map(|at| &files[*at]);
+        if texts.any(|file| !is_told(&file.bytes) && is_any_set(&file.bytes, file.environments())) {
             return true;
         }
         let Some(snapshot) = &self.snapshot else { return false };
-        if snapshot.held.iter().any(|held| has_environment(held.raw.as_bytes())) {
+        let held = |held: &HeldEntity| is_any_set(held.raw.as_bytes(), &environments(held.raw.as_bytes()));
+        if snapshot.held.iter().any(held) {
             return true;
         }
         let nodes = snapshot.saved_pipelines.iter().map(|entry| &entry.spec);
@@ -341,6 +356,17 @@ pub(crate) mod tests {
         let problem = &state["problems"][0];
         insta::assert_snapshot!(problem["excerpt"], @r#"{"after":", \"spec\": { \"label\": \"again\" } },","before":"{ \"id\": ","marked":"\"01J9Z3NDEKTSV4RRFFQ69G5FAV\""}"#);
         assert_eq!(problem["at"], 0);
+    }
+
+    #[test]
+    fn a_secret_in_a_field_that_is_ignored_is_one_too() {
+        let (_, state) = open(
+            br#"{"version":5,"timestamp_ms":1,"workspaces":[
+            {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","spec":{"label":"a","env":{"TOKEN":"s3cret"}}}]}"#,
+        );
+        assert_eq!(state["secrets"], true);
+        let (_, state) = open(include_bytes!("../../tests/fixtures/state/v5-minimal.json"));
+        assert_eq!(state["secrets"], false);
     }
 
     #[test]
