@@ -1,10 +1,11 @@
 //! Two states beside each other: what was added, removed and changed, field by field.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use shipote_snapshot::diff::{Change, Diff, EntityName, FieldChange};
 use shipote_snapshot::{Collection, DiffOptions, Entity, ShipoteSnapshot, diff};
 
-use crate::plan::name_in;
 use crate::question::Question;
 use crate::session::{Session, State};
 use crate::tell::{Object, error, text};
@@ -27,33 +28,32 @@ pub(crate) fn compare(session: &Session, question: &Question) -> String {
         .map(|change| named(&change.entity).list("fields", &fields(&change.fields, question.show)).end())
         .collect();
     let list =
-        |names: &[EntityName]| names.iter().take(MOST).map(|name| named(name).end()).collect::<Vec<_>>();
+        |names: &[&EntityName]| names.iter().take(MOST).map(|name| named(name).end()).collect::<Vec<_>>();
     // The same label under another id: it was removed and declared again, and its history begins anew.
-    let again = |name: &&EntityName| {
-        let twin = |other: &EntityName| other.collection == name.collection && other.label == name.label;
-        name.collection != Collection::SavedPipelines && diff.removed.iter().any(twin)
+    // What the other side holds back is there, and not understood: it is neither gone nor new.
+    let (held_now, removed) = parted(&diff.removed, new);
+    let (held_before, added) = parted(&diff.added, old);
+    let held = [held_now, held_before].concat();
+    let again = |name: &&&EntityName| {
+        let twin = |other: &&EntityName| other.collection == name.collection && other.label == name.label;
+        name.collection != Collection::SavedPipelines && removed.iter().any(twin)
     };
-    let recreated: Vec<String> =
-        diff.added.iter().take(MOST).filter(again).map(|name| named(name).end()).collect();
-    // What the other side holds back is there, and not understood.
-    let held = [(&diff.removed, new), (&diff.added, old)].map(|(names, other)| {
-        let ids = names.iter().filter(|name| is_held(name, other)).take(MOST);
-        ids.map(|name| text(&visible(&name.id))).collect::<Vec<_>>()
-    });
+    let recreated: Vec<&EntityName> = added.iter().take(MOST).filter(again).copied().collect();
     let all = |state: &State| {
         let counts = &state.report.counts;
         counts.workspaces + counts.commands + counts.saved_pipelines + counts.live_pipelines - counts.held
     };
     let changes = diff.changed.len() as u64;
     Object::new()
-        .list("added", &list(&diff.added))
-        .list("removed", &list(&diff.removed))
+        .list("added", &list(&added))
+        .list("removed", &list(&removed))
         .list("changed", &changed)
-        .list("recreated", &recreated)
-        .list("held", &held.concat())
+        .list("recreated", &list(&recreated))
+        .list("held", &list(&held))
         .list("head", &head(before, after))
-        .number("added_count", diff.added.len() as u64)
-        .number("removed_count", diff.removed.len() as u64)
+        .number("added_count", added.len() as u64)
+        .number("removed_count", removed.len() as u64)
+        .number("held_count", held.len() as u64)
         .number("changed_count", changes)
         .number("unchanged", all(after).saturating_sub(changes + diff.added.len() as u64))
         .flag("kin", is_derived(before) || is_derived(after) || old.lineage == new.lineage)
@@ -97,16 +97,36 @@ pub(crate) fn difference(
     diff
 }
 
+/// The version that gave ids to live pipelines, and a lineage to states.
+const FIRST_WITH_IDS: u64 = 5;
+
 /// Returns whether ids and lineage of a state are derived from its file.
 fn is_derived(state: &State) -> bool {
-    state.report.version.as_deref() != Some("5")
+    let version = state.report.version.as_deref().and_then(|version| version.parse().ok());
+    version.is_some_and(|version: u64| version < FIRST_WITH_IDS)
 }
 
-/// Returns whether a state holds back what has this name, since it is not understood there.
-pub(crate) fn is_held(name: &EntityName, state: &ShipoteSnapshot) -> bool {
-    let id = text(&name.id);
-    state.held.iter().any(|held| {
-        held.collection == name.collection && (held.raw.contains(&id) || name_in(&held.raw) == name.label)
+/// Parts names of entities: those of what `other` holds back, since it is not understood there, and all others.
+pub(crate) fn parted<'n>(
+    names: &'n [EntityName],
+    other: &ShipoteSnapshot,
+) -> (Vec<&'n EntityName>, Vec<&'n EntityName>) {
+    let mut held: BTreeMap<String, u64> = BTreeMap::new();
+    for entity in &other.held {
+        let value: Value = serde_json::from_str(&entity.raw).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // Without an id that can be read, it is known by its label.
+        let (mark, name) = match (text(&value["id"]), text(&value["name"])) {
+            (id, _) if !id.is_empty() => ("", id),
+            (_, name) if !name.is_empty() => ("", name),
+            _ => ("label ", text(&value["spec"]["label"])),
+        };
+        held.insert(format!("{}/{mark}{name}", entity.collection.key()), 0);
+    }
+    names.iter().partition(|name| {
+        let list = name.collection.key();
+        held.contains_key(&format!("{list}/{}", name.id))
+            || held.contains_key(&format!("{list}/label {}", name.label))
     })
 }
 
@@ -239,9 +259,33 @@ mod tests {
     fn states_are_compared_by_id_and_secrets_are_covered() {
         let session = two(OLD, NEW);
         let told = session.ask(r#"{"ask":"diff","state":0,"other":1}"#);
-        insta::assert_snapshot!(told, @r#"{"added":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"removed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","label":"gone"},{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","label":"again"}],"changed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","label":"b","fields":[{"pointer":"/spec/label","old":"\"a\"","new":"\"b\""},{"pointer":"/spec/soma/env/KEY","old":"\"••••••\"","new":"\"••••••\""},{"pointer":"/spec/soma/pids_max","old":"4","new":"8"}]}],"recreated":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"held":[],"head":[{"pointer":"/timestamp_ms","old":"1","new":"2"},{"pointer":"/lineage","old":"0000000001GGZXPHVDW5K66YH4","new":"00000000025YD920HKV85FX30A"}],"added_count":1,"removed_count":2,"changed_count":1,"unchanged":0,"kin":false}"#);
+        insta::assert_snapshot!(told, @r#"{"added":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"removed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAW","label":"gone"},{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAX","label":"again"}],"changed":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAV","label":"b","fields":[{"pointer":"/spec/label","old":"\"a\"","new":"\"b\""},{"pointer":"/spec/soma/env/KEY","old":"\"••••••\"","new":"\"••••••\""},{"pointer":"/spec/soma/pids_max","old":"4","new":"8"}]}],"recreated":[{"kind":"workspace","id":"01J9Z3NDEKTSV4RRFFQ69G5FAZ","label":"again"}],"held":[],"head":[{"pointer":"/timestamp_ms","old":"1","new":"2"},{"pointer":"/lineage","old":"0000000001GGZXPHVDW5K66YH4","new":"00000000025YD920HKV85FX30A"}],"added_count":1,"removed_count":2,"held_count":0,"changed_count":1,"unchanged":0,"kin":false}"#);
         assert!(!told.contains("secret"), "{told}");
         assert!(session.ask(r#"{"ask":"diff","state":0,"other":1,"show":true}"#).contains("\\\"secret\\\""));
+    }
+
+    #[test]
+    fn what_is_held_back_is_neither_gone_nor_new_however_many_there_are() {
+        let state = |spec: &str| {
+            let entry = |at: usize| {
+                format!(r#"{{"id":"01J9Z3NDEKTSV4RRFFQ69G{at:04}","spec":{{"label":"w{at}"{spec}}}}}"#)
+            };
+            let entries: Vec<String> = (1_000..1_900).map(entry).collect();
+            format!(r#"{{"version":5,"timestamp_ms":1,"workspaces":[{}]}}"#, entries.join(","))
+        };
+        let told = two(&state(""), &state(r#","ttl":"soon""#)).ask(r#"{"ask":"diff","state":0,"other":1}"#);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let counts = ["removed_count", "added_count", "held_count"].map(|key| told[key].as_u64());
+        assert_eq!(counts, [Some(0), Some(0), Some(900)]);
+        assert_eq!(told["held"].as_array().unwrap().len(), MOST);
+    }
+
+    #[test]
+    fn a_label_of_what_is_held_back_under_another_id_holds_nothing_back() {
+        let held = r#"{"version":5,"timestamp_ms":1,"workspaces":[
+            {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAY","spec":{"label":"gone","ttl":"soon"}}]}"#;
+        let told = two(OLD, held).ask(r#"{"ask":"diff","state":0,"other":1}"#);
+        assert!(told.contains(r#""removed_count":3,"held_count":0"#), "{told}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::overview::LAST_MOMENT;
 use crate::question::Question;
 use crate::session::{File, Session, State, oldest_first};
 use crate::tell::Object;
+use crate::together::is_generation;
 use crate::visible::visible;
 use crate::wording::{counted, grouped, listed, span};
 
@@ -26,7 +27,8 @@ const FATES: [(Action, &str); 6] = [
 /// Returns what a start at `question.from_ms` does with a state.
 pub(crate) fn plan(session: &Session, state: &State, question: &Question) -> String {
     let Some(refusal) = state.refusal else {
-        let (headline, detail) = taken(state);
+        let mut names = state.files.iter().map(|at| session.files[*at].name.as_str());
+        let (headline, detail) = taken(state, names.any(is_generation));
         return told(headline, &detail, &[], state.snapshot.as_ref(), question);
     };
     let why = match refusal {
@@ -67,12 +69,16 @@ pub(crate) fn plan(session: &Session, state: &State, question: &Question) -> Str
 const REFUSES: &str = "A daemon would refuse to start, and leave the file as it is.";
 
 /// Returns what is said of a state that a daemon takes.
-fn taken(state: &State) -> (&'static str, String) {
+fn taken(state: &State, is_generation: bool) -> (&'static str, String) {
     let Some(snapshot) = &state.snapshot else {
         return ("There is no state to start from.", "A daemon would begin with an empty one.".to_owned());
     };
     let mut parts = Vec::new();
-    if let Some(version) = state.report.version.as_deref().filter(|version| *version != "5") {
+    let headline = match is_generation {
+        true => "In the place of state.json, a daemon would start from it.",
+        false => "A daemon would start from it.",
+    };
+    if let Some(version) = state.report.version.as_deref().filter(|version| is_older(version)) {
         parts.push(format!(
             "It is upgraded to version {SNAPSHOT_VERSION} first, and the old file is kept as `state.json.v{}.bak`.",
             visible(version)
@@ -84,22 +90,30 @@ fn taken(state: &State) -> (&'static str, String) {
                 .to_owned(),
         );
     }
-    ("A daemon would start from it.", parts.join(" "))
+    (headline, parts.join(" "))
 }
 
-/// Returns the ways on from a damaged state: its own file, generations that are open beside it, and all journals.
+fn is_older(version: &str) -> bool {
+    version.parse().is_ok_and(|version: u64| version < u64::from(SNAPSHOT_VERSION))
+}
+
+/// Returns the ways on from a damaged state: its own file, generations that are open beside it, and its journals.
 fn ways(session: &Session, state: &State) -> Vec<Choice> {
-    let own = state.files.iter().map(|at| &session.files[*at]).find(|file| !is_journal(file));
-    let name = own.map_or("state.json", |file| base(&file.name));
+    let files = &session.files;
+    let own = state.files.iter().map(|at| &files[*at]).find(|file| !is_journal(file));
+    let name = own.map_or("state.json", |file| file.name.as_str());
     let generation = |number: u8| {
         let wanted = format!("{name}.{number}");
-        let file = session.files.iter().find(|file| base(&file.name) == wanted)?;
+        let file = files.iter().find(|file| file.name == wanted)?;
         Some((base(&file.name), file.bytes.as_slice()))
     };
     let generations: Vec<(&str, &[u8])> = (1..=3).filter_map(generation).collect();
-    let is_of_changes =
-        |at: &usize| is_journal(&session.files[*at]) && !is_samples(&session.files[*at].bytes);
-    let mut journals: Vec<usize> = (0..session.files.len()).filter(is_of_changes).collect();
+    // Whose a journal is can't be read out of a damaged state. If it may be that of another state, it is nobody's.
+    let stem = |file: &File| own.is_some_and(|own| file.name.starts_with(&own.name));
+    let is_alone = files.iter().all(|file| is_journal(file) || stem(file));
+    let is_own = |at: &usize| is_alone || state.files.contains(at);
+    let is_of_changes = |at: &usize| is_journal(&files[*at]) && !is_samples(&files[*at].bytes) && is_own(at);
+    let mut journals: Vec<usize> = (0..files.len()).filter(is_of_changes).collect();
     oldest_first(&mut journals, &session.files);
     let journals: Vec<&[u8]> = journals.iter().map(|at| session.files[*at].bytes.as_slice()).collect();
     explain(own.map(|file| file.bytes.as_slice()), &generations, &journals)
@@ -276,6 +290,19 @@ mod tests {
         A daemon would refuse to start, and leave the file as it is. It can't be read as a document, and nothing that is open here begins a way on. Drop what stands beside it, too: `state.json.1` to `state.json.3` and `state.journal`. 
         A daemon would refuse to start, and leave the file as it is. It can't be read as a document. `shipote state recover` shows these ways on, and takes the one that is chosen. [state.json.1: loses not known] [state.json.2: loses at least 9,007,199,254,740,993 changes]
         ");
+    }
+
+    #[test]
+    fn a_generation_is_no_state_to_start_from_as_it_stands() {
+        let told = said(&planned(&[("state.json.1", FULL)]));
+        assert!(told.starts_with("In the place of state.json, a daemon would start from it."), "{told}");
+    }
+
+    #[test]
+    fn what_stands_beside_another_state_is_no_way_on() {
+        let cut = &FULL[..FULL.len() / 2];
+        let told = said(&planned(&[("a/state.json", cut), ("b/state.json", FULL), ("b/state.json.1", OLD)]));
+        assert!(told.contains("nothing that is open here begins a way on"), "{told}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use shipote_snapshot::samples::{Begin, Episode, PERIOD_MS, episodes};
 use shipote_snapshot::{Collection, Point, ShipoteSnapshot, WorkspaceEntry};
 
 use crate::chart::{Frame, Point as Drawn, Range, Tenths, curve, usual_step};
-use crate::compare::{difference, is_held, kind};
+use crate::compare::{difference, kind, parted};
 use crate::overview::LAST_MOMENT;
 use crate::question::{Metric, Question};
 use crate::session::{File, Session, State, in_order, points_of};
@@ -245,15 +245,17 @@ fn events(session: &Session) -> Vec<Event> {
     for pair in by_time(session).windows(2) {
         let (old, new) = (pair[0], pair[1]);
         let diff = difference(old, new);
-        let mut add = |name: &EntityName, verb: &str, other: Option<&ShipoteSnapshot>| {
+        let mut add = |name: &EntityName, verb: &str| {
             let is_known = known.iter().any(|known| (known.0, &known.1) == (name.collection, &name.id));
-            if !is_known && other.is_none_or(|other| !is_held(name, other)) {
+            if !is_known {
                 told.push(event(new.1.timestamp_ms, name.collection, &name.label, verb));
             }
         };
-        diff.removed.iter().for_each(|name| add(name, "gone by then", Some(new.1)));
-        diff.added.iter().for_each(|name| add(name, "there by then", Some(old.1)));
-        diff.changed.iter().for_each(|change| add(&change.entity, &fields(&change.fields), None));
+        let (_, gone) = parted(&diff.removed, new.1);
+        let (_, come) = parted(&diff.added, old.1);
+        gone.into_iter().for_each(|name| add(name, "gone by then"));
+        come.into_iter().for_each(|name| add(name, "there by then"));
+        diff.changed.iter().for_each(|change| add(&change.entity, &fields(&change.fields)));
     }
     told
 }

@@ -73,7 +73,7 @@ fn owner(files: &[Input<'_>], states: &[usize], journal: &[u8]) -> Option<usize>
 }
 
 /// Tells an earlier generation by its name, such as `state.json.2`.
-fn is_generation(name: &str) -> bool {
+pub(crate) fn is_generation(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, number)| number.parse::<u8>().is_ok())
 }
 

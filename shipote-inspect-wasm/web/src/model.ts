@@ -155,11 +155,12 @@ export interface Difference {
   removed: Named[];
   changed: (Named & { fields: Field[] })[];
   recreated: Named[];
-  /** Ids of what is not gone or new, but held back by the other side. */
-  held: string[];
+  /** What is not gone or new, but held back by the other side. */
+  held: Named[];
   head: Field[];
   added_count: number;
   removed_count: number;
+  held_count: number;
   changed_count: number;
   unchanged: number;
   kin: boolean;

@@ -34,29 +34,20 @@ export function diff(app: App, state: State): HTMLElement {
 }
 
 function told(answer: Difference): (HTMLElement | null)[] {
-  // What one side holds back is neither gone nor new.
-  const held = new Set(answer.held);
-  const back = [...answer.removed, ...answer.added].filter((entity) => held.has(entity.id));
-  const of = (list: Named[], count: number) => {
-    const rest = list.filter((entity) => !held.has(entity.id));
-    return { rest, count: count - (list.length - rest.length) };
-  };
-  const removed = of(answer.removed, answer.removed_count);
-  const added = of(answer.added, answer.added_count);
-  const same = added.count + removed.count + answer.changed_count === 0;
+  const same = answer.added_count + answer.removed_count + answer.changed_count + answer.held_count === 0;
   const summary = [
-    ...(added.count > 0 ? [`${added.count} added`] : []),
-    ...(removed.count > 0 ? [`${removed.count} removed`] : []),
+    ...(answer.added_count > 0 ? [`${answer.added_count} added`] : []),
+    ...(answer.removed_count > 0 ? [`${answer.removed_count} removed`] : []),
     ...(answer.changed_count > 0 ? [`${answer.changed_count} changed`] : []),
-    ...(back.length > 0 ? [`${back.length} held back`] : []),
+    ...(answer.held_count > 0 ? [`${answer.held_count} held back`] : []),
     `${answer.unchanged} unchanged`,
   ].join(", ");
   return [
-    h("p", { class: "detail small-detail", role: "status" }, same && back.length === 0 ? `They declare the same: ${summary}.` : `${summary}. Entities are matched by id; samples are not compared.`),
+    h("p", { class: "detail small-detail", role: "status" }, same ? `They declare the same: ${summary}.` : `${summary}. Entities are matched by id; samples are not compared.`),
     answer.kin ? null : h("p", { class: "note warn" }, "The two are of different lineages: neither is a newer form of the other."),
-    group("Held back by one of them, since it has errors there", "", back, back.length),
-    group("Removed", "removed", removed.rest, removed.count),
-    group("Added", "added", added.rest, added.count, new Set(answer.recreated.map((entity) => entity.id))),
+    group("Held back by one of them, since it has errors there", "", answer.held, answer.held_count),
+    group("Removed", "removed", answer.removed, answer.removed_count),
+    group("Added", "added", answer.added, answer.added_count, new Set(answer.recreated.map((entity) => entity.id))),
     changes(answer),
     answer.head.length === 0 ? null : h("section", { class: "group" }, h("h2", null, "The document itself"), fields(answer.head.map(dated))),
   ];
