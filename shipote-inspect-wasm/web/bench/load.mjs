@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { launch, PAGE, phase, visit } from "../tests/browser.mjs";
+import { PAGE, choosing, launch, phase, visit } from "../tests/browser.mjs";
 import { large } from "../tests/made.mjs";
 
 const rounds = Number(process.argv[2]);
@@ -42,7 +42,7 @@ function watch() {
 /** The worker of the page: how long it takes from the order to the verdict, and what that leaves behind. @param {string} path */
 async function opened(path) {
   const { page, context, calm } = await visit(browser, { first: watch });
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: "Open files…" }).click()]);
+  const chooser = await choosing(page, () => page.getByRole("button", { name: "Open files…" }).click());
   await chooser.setFiles(path);
   await phase(page, "shown", "failed");
   const { ms, gap } = await page.evaluate(() => {

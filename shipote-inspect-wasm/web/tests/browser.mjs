@@ -82,10 +82,22 @@ export async function phase(page, ...names) {
   await page.waitForFunction((names) => names.includes(document.documentElement.dataset["phase"] ?? ""), names, { timeout: 60_000 });
 }
 
+/**
+ * What is picked by `act`: the chooser that it opens.
+ * @param {import("playwright-core").Page} page @param {() => Promise<void>} act
+ */
+export async function choosing(page, act) {
+  const opened = page.waitForEvent("filechooser");
+  // The browser has to know that it is waited for before there is one, and nothing tells when it does but its next answer.
+  await page.evaluate(() => 0);
+  await act();
+  return opened;
+}
+
 /** Picks files as a reader would. @param {import("playwright-core").Page} page @param {any} files */
 export async function pick(page, files) {
   const name = (await page.getByRole("button", { name: "Add files…" }).count()) > 0 ? "Add files…" : "Open files…";
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name }).click()]);
+  const chooser = await choosing(page, () => page.getByRole("button", { name }).click());
   await chooser.setFiles(files);
   await phase(page, "shown", "failed", "asking");
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, phase, visit } from "./browser.mjs";
+import { choosing, launch, phase, visit } from "./browser.mjs";
 import { badNight } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -30,7 +30,7 @@ async function reach(page, name) {
 
 /** @param {import("playwright-core").Page} page @param {string} key */
 async function picked(page, key) {
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press(key)]);
+  const chooser = await choosing(page, () => page.keyboard.press(key));
   await chooser.setFiles(badNight());
   await phase(page, "shown");
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { accessible, FIXTURES, launch, PAGE, phase, pick, visit } from "./browser.mjs";
+import { FIXTURES, PAGE, accessible, choosing, launch, phase, pick, visit } from "./browser.mjs";
 import { large } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -80,7 +80,7 @@ test("a reading that is cancelled keeps nothing, and what was open before", asyn
   const path = join(scratch, "large.json");
   const { page, calm } = await visit(browser);
   const cancelled = async (/** @type {string} */ name) => {
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name }).click()]);
+    const chooser = await choosing(page, () => page.getByRole("button", { name }).click());
     await chooser.setFiles(path);
     await phase(page, "loading");
     await page.getByRole("button", { name: "Cancel" }).click();
