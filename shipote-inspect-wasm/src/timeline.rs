@@ -215,7 +215,7 @@ fn events(session: &Session) -> Vec<Event> {
     let mut told: Vec<Event> = Vec::new();
     let mut known: Vec<(Collection, String)> = Vec::new();
     let fields = |fields: &[FieldChange]| {
-        let names: Vec<&str> = fields.iter().take(3).map(|field| field.pointer.as_str()).collect();
+        let names: Vec<String> = fields.iter().take(3).map(|field| field.pointer.clone()).collect();
         format!("changed {}", names.join(", "))
     };
     for state in &session.states {

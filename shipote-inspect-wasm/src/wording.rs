@@ -110,10 +110,9 @@ pub(crate) fn permissions(permissions: &Permissions) -> String {
     }
     parts.extend(permissions.syscalls.as_ref().map(|preset| format!("system calls: {}", visible(preset))));
     if !permissions.capabilities.is_empty() {
-        parts.push(
-            counted(permissions.capabilities.len() as u64, "capability")
-                .replace("capabilitys", "capabilities"),
-        );
+        let count = permissions.capabilities.len() as u64;
+        let word = if count == 1 { "capability" } else { "capabilities" };
+        parts.push(format!("{} {word}", grouped(count)));
     }
     if permissions.tap == TapPermission::Deny {
         parts.push("no taps".to_owned());
