@@ -14,8 +14,11 @@ export class Failed extends Error {
   constructor(
     message: string,
     readonly during: string,
+    name = "",
   ) {
     super(message);
+    // Of what the worker caught: an exception itself is not sent.
+    this.name = name;
   }
 }
 
@@ -118,7 +121,7 @@ export class Engine {
         this.waiting.delete(news.id);
         return;
       case "failed":
-        return this.fail(new Failed(news.message, news.during));
+        return this.fail(new Failed(news.message, news.during, news.name));
     }
   }
 

@@ -260,4 +260,4 @@ export type News =
   | { kind: "reading"; name: string; read: number; total: number }
   | { kind: "judging" }
   | { kind: "answer"; id: number; text: string; twice?: string[] }
-  | { kind: "failed"; id: number; message: string; during: string };
+  | { kind: "failed"; id: number; name: string; message: string; during: string };

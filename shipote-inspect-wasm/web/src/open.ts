@@ -104,10 +104,13 @@ async function reopen(app: App, files: File[]): Promise<void> {
 const OUT_OF_MEMORY = "Out of memory.";
 
 function told(error: unknown, size: number): { headline: string; detail: string } {
-  const message = error instanceof Error ? error.message : String(error);
+  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
   const during = error instanceof Failed ? error.during : "";
-  if (error instanceof DOMException && error.name === "NotFoundError") {
+  if (name === "NotFoundError") {
     return { headline: "A file is gone.", detail: "It was moved or removed while it was read. Open it once more." };
+  }
+  if (name === "NotReadableError") {
+    return { headline: "A file can't be read.", detail: "It was changed after it was picked, or may not be read. Open it once more." };
   }
   if (during === "start" && !/memory/i.test(message)) {
     return {

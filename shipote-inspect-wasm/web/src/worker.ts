@@ -62,11 +62,17 @@ async function read(file: File): Promise<boolean> {
   return session.end();
 }
 
+/** Fails with the reason, where there is one: of what happens to a file, a stream of Chromium says "network error". */
+async function why(file: File, error: unknown): Promise<never> {
+  await file.slice(0, 1).arrayBuffer();
+  throw error;
+}
+
 async function open(files: File[]): Promise<{ text: string; twice: string[] }> {
   const twice: string[] = [];
   for (const file of files) {
     during = `reading ${file.name}`;
-    if (!(await read(file))) twice.push(file.name);
+    if (!(await read(file).catch((error: unknown) => why(file, error)))) twice.push(file.name);
   }
   during = "judging";
   tell({ kind: "judging" });
@@ -93,8 +99,8 @@ addEventListener("message", (event: MessageEvent<Order>) => {
   // One after the other: a question that comes while a file is read waits for its verdict.
   last = last.then(() =>
     obey(order).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      tell({ kind: "failed", id: "id" in order ? order.id : 0, message, during });
+      const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+      tell({ kind: "failed", id: "id" in order ? order.id : 0, name, message, during });
     }),
   );
 });

@@ -1,7 +1,8 @@
 // How files get in, and that nothing else happens.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { accessible, FIXTURES, launch, only, PAGE, phase, pick, visit } from "./browser.mjs";
@@ -82,6 +83,29 @@ test("several files at once, and the same bytes only once", async () => {
   await page.locator(".state").nth(2).click();
   assert.match((await headline(page)) ?? "", /^Written by a newer Shipote/);
   calm();
+});
+
+test("a file that went or changed after it was picked is told of as that", async () => {
+  const scratch = mkdtempSync(join(tmpdir(), "shipote-gone-"));
+  const file = join(scratch, "state.json");
+  const cases = /** @type {[() => void, RegExp][]} */ ([
+    [() => rmSync(file), /^A file is gone\.$/],
+    [() => writeFileSync(file, "{}"), /^A file can't be read\.$/],
+  ]);
+  for (const [happens, said] of cases) {
+    const { page, context } = await visit(browser);
+    // It asks before it opens anything, which is the time in which something happens to the file.
+    await page.evaluate(() => (document.documentElement.dataset["large"] = "1"));
+    writeFileSync(file, full);
+    await pick(page, file);
+    happens();
+    await page.getByRole("button", { name: "Open it" }).click();
+    await phase(page, "failed");
+    assert.match(await page.locator("h1").innerText(), said);
+    assert.match(await page.locator(".detail").innerText(), /Open it once more\.$/);
+    await context.close();
+  }
+  rmSync(scratch, { recursive: true });
 });
 
 test("the samples that the page carries", async () => {
