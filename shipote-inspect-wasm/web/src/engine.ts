@@ -25,7 +25,7 @@ export class Failed extends Error {
 export class Cancelled extends Error {}
 
 interface Waiting {
-  resolve(answer: { text: string; twice: string[] }): void;
+  resolve(answer: { text: string; twice: number[] }): void;
   reject(error: Error): void;
 }
 
@@ -74,7 +74,7 @@ export class Engine {
   }
 
   /** Adds files to what is open, and returns what is open then. */
-  async open(files: File[], lean: boolean): Promise<{ states: State[]; twice: string[] }> {
+  async open(files: File[], lean: boolean): Promise<{ states: State[]; twice: number[] }> {
     const { text, twice } = await this.call((id) => ({ kind: "open", id, files, lean }));
     return { states: (JSON.parse(text) as { states: State[] }).states, twice };
   }
@@ -96,7 +96,7 @@ export class Engine {
     this.fail(new Cancelled("cancelled"));
   }
 
-  private call(order: (id: number) => Order): Promise<{ text: string; twice: string[] }> {
+  private call(order: (id: number) => Order): Promise<{ text: string; twice: number[] }> {
     const id = this.next++;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });

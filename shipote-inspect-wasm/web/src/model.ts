@@ -259,5 +259,5 @@ export type News =
   | { kind: "ready" }
   | { kind: "reading"; name: string; read: number; total: number }
   | { kind: "judging" }
-  | { kind: "answer"; id: number; text: string; twice?: string[] }
+  | { kind: "answer"; id: number; text: string; twice?: number[] }
   | { kind: "failed"; id: number; name: string; message: string; during: string };

@@ -11,8 +11,15 @@ function limit(name: "large" | "largest"): number {
   return Number(document.documentElement.dataset[name]);
 }
 
-/** Opens files beside those that are open. */
-export async function open(app: App, given: File[], sure = false): Promise<void> {
+let last = Promise.resolve();
+
+/** Opens files beside those that are open, once every opening that began earlier is done. */
+export function open(app: App, given: File[], sure = false): Promise<void> {
+  const turn = () => add(app, given, sure);
+  return (last = last.then(turn, turn));
+}
+
+async function add(app: App, given: File[], sure: boolean): Promise<void> {
   if (given.length === 0) return;
   // Earlier generations follow what they are generations of, in whatever order a folder lists them.
   const files = [...given].sort((a, b) => generation(a.name) - generation(b.name));
@@ -39,12 +46,12 @@ export async function open(app: App, given: File[], sure = false): Promise<void>
   try {
     await engine.ready;
     const opened = await engine.open(files, app.lean);
-    const kept = files.filter((file) => !opened.twice.includes(file.name));
+    const kept = files.filter((_, at) => !opened.twice.includes(at));
     app.files = [...before, ...kept];
     app.states = opened.states;
     app.note =
       opened.twice.length > 0
-        ? { tone: "plain", text: `${opened.twice.join(", ")}: the same bytes are open already. Not added again.` }
+        ? { tone: "plain", text: `${opened.twice.map((at) => files[at]?.name).join(", ")}: the same bytes are open already. Not added again.` }
         : null;
     app.phase = { at: "shown" };
     app.go({ state: next(opened.states, kept, before.length > 0 ? at : -1) }, true);
@@ -98,7 +105,7 @@ function next(states: State[], files: File[], before: number): string | null {
 /** Opens the same files once more, after the worker that held them was ended. */
 async function reopen(app: App, files: File[]): Promise<void> {
   app.files = [];
-  await open(app, files, true);
+  await add(app, files, true);
 }
 
 const OUT_OF_MEMORY = "Out of memory.";

@@ -68,11 +68,12 @@ async function why(file: File, error: unknown): Promise<never> {
   throw error;
 }
 
-async function open(files: File[]): Promise<{ text: string; twice: string[] }> {
-  const twice: string[] = [];
-  for (const file of files) {
+/** Returns the verdict, and the positions of files whose bytes were there already. */
+async function open(files: File[]): Promise<{ text: string; twice: number[] }> {
+  const twice: number[] = [];
+  for (const [at, file] of files.entries()) {
     during = `reading ${file.name}`;
-    if (!(await read(file).catch((error: unknown) => why(file, error)))) twice.push(file.name);
+    if (!(await read(file).catch((error: unknown) => why(file, error)))) twice.push(at);
   }
   during = "judging";
   tell({ kind: "judging" });

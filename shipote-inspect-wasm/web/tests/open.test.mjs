@@ -85,6 +85,43 @@ test("several files at once, and the same bytes only once", async () => {
   calm();
 });
 
+test("two openings at once, and two files of one name: none is lost when the worker begins anew", async () => {
+  // Keeps what is sent to the worker, and can hold a verdict back for as long as it takes to cancel.
+  const first = () => {
+    const post = Worker.prototype.postMessage;
+    const heard = /** @type {any} */ (globalThis);
+    heard.opened = [];
+    Worker.prototype.postMessage = function (/** @type {any} */ order, /** @type {any} */ transfer) {
+      if (order.kind === "open") heard.opened.push(order.files.map((/** @type {File} */ file) => `${file.name} ${file.size}`));
+      if (!heard.held || order.kind !== "open") post.call(this, order, transfer);
+    };
+  };
+  const { page, calm } = await visit(browser, { first });
+  const texts = ["v1-full.json", "v4-full.json", "v5-full.json"].map((name) => readFileSync(join(FIXTURES, name), "utf8"));
+  const drop = (/** @type {[string, string][][]} */ openings) =>
+    page.evaluate((openings) => {
+      for (const files of openings) {
+        const dataTransfer = new DataTransfer();
+        for (const [name, text] of files) dataTransfer.items.add(new File([text], name));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    }, openings);
+  const [one = "", four = "", five = ""] = texts;
+  await drop([[["state.json", one]], [["state.json", four], ["state.json", one]]]);
+  await page.waitForFunction(() => document.querySelector(".note")?.textContent?.startsWith("state.json: the same bytes"));
+  assert.equal(await page.locator(".states li").count(), 2);
+  await page.evaluate(() => (/** @type {any} */ (globalThis).held = true));
+  await drop([[["more.json", five]]]);
+  await phase(page, "loading");
+  await page.evaluate(() => (/** @type {any} */ (globalThis).held = false));
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await phase(page, "shown");
+  assert.equal(await page.locator(".states li").count(), 2);
+  const sizes = await page.evaluate(() => /** @type {any} */ (globalThis).opened.at(-1));
+  assert.deepEqual(sizes, [one, four].map((text) => `state.json ${Buffer.byteLength(text)}`));
+  calm();
+});
+
 test("a file that went or changed after it was picked is told of as that", async () => {
   const scratch = mkdtempSync(join(tmpdir(), "shipote-gone-"));
   const file = join(scratch, "state.json");
