@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use shipote_tests::{Need, Shipote, has, normalised};
 
@@ -95,7 +96,11 @@ fn a_page_with_files_in_it_is_for_its_user_alone() {
     assert_eq!(mode(cached(&shipote).parent().unwrap()), 0o700);
     assert_eq!(names(&cached(&shipote)), ["new.json"]);
     assert_eq!(names(&shipote.work().join("page.html")), [""; 0]);
-    // Each page takes the place of the one before.
+    // Each page takes the place of the one before, and what a killed run left goes.
+    let left = cached(&shipote).with_file_name(".shipote-inspect.1.tmp");
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 60 * 60);
+    fs::File::create(left).unwrap().set_modified(long_ago).unwrap();
+    shipote.run(&["inspect", "--empty"]).ok();
     assert_eq!(fs::read_dir(cached(&shipote).parent().unwrap()).unwrap().count(), 1);
     shipote.run(&["inspect", "-o", "page.html", "new.json"]).ok();
     assert_eq!(mode(&shipote.work().join("page.html")), 0o600);

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
@@ -22,6 +22,12 @@ use crate::state_files::{Content, StateFiles, generations};
 
 /// The page's name where none is given.
 const NAME: &str = "inspect.html";
+
+/// What the names of files begin and end with that are renamed to pages when they are whole.
+const TEMPORARY: (&str, &str) = (".shipote-inspect.", ".tmp");
+
+/// Age from which on such a file is one that a killed run left.
+const LEFT: Duration = Duration::from_secs(60 * 60);
 
 /// How long a browser's launcher is watched for a failure.
 const LAUNCH: Duration = Duration::from_secs(1);
@@ -51,13 +57,23 @@ pub fn inspect(context: &Context, args: &Inspect) -> Done {
         return Ok(0);
     }
 
-    let path = match &args.page {
+    let (path, is_new) = match &args.page {
         Some(named) => target(named)?,
-        None => own_directory()?.join(NAME),
+        None => {
+            let directory = own_directory()?;
+            remove_left(&directory, SystemTime::now());
+            (directory.join(NAME), false)
+        }
     };
     // A page without files holds nothing that anybody else could not have.
     let mode = if sources.is_empty() { 0o666 } else { 0o600 };
-    replace(&path, whole.as_bytes(), mode).map_err(|error| Failure::file("write", &path, &error))?;
+    replace(&path, whole.as_bytes(), mode, is_new).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::new(Code::Conflict, format!("{} was made by somebody else meanwhile", path.display()))
+                .hint("name another file; one that holds something else is never overwritten")
+        }
+        _ => Failure::file("write", &path, &error),
+    })?;
 
     if !sources.is_empty() {
         out.note(&format!("{secrets}; only you can read it (mode 0600)"));
@@ -179,12 +195,12 @@ fn carried(source: &Content) -> Carried<'_> {
     Carried { name: name_of(source), bytes: &source.bytes }
 }
 
-/// Returns the file that a name for the page means, if nothing is lost by writing it.
-fn target(named: &Path) -> Result<PathBuf, Failure> {
+/// Returns the file that a name for the page means, if nothing is lost by writing it, and whether it is yet to be made.
+fn target(named: &Path) -> Result<(PathBuf, bool), Failure> {
     let failed = |error: io::Error| Failure::file("write", named, &error);
     let path = match fs::symlink_metadata(named) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return std::path::absolute(named).map_err(failed);
+            return std::path::absolute(named).map(|path| (path, true)).map_err(failed);
         }
         Err(error) => return Err(failed(error)),
         // What a link points at is written, and the link stays.
@@ -209,7 +225,7 @@ fn target(named: &Path) -> Result<PathBuf, Failure> {
         )
         .hint("name another file; one that holds something else is never overwritten"));
     }
-    Ok(path)
+    Ok((path, false))
 }
 
 /// Returns a directory of this user's alone for the page: one that goes with the session, else one that stays.
@@ -243,21 +259,63 @@ fn directories(
     runtime.into_iter().chain(cache).map(|path| path.join("shipote")).collect()
 }
 
-/// Puts a file in place, whole or not at all.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = path.with_file_name(format!(".shipote-inspect.{}.tmp", std::process::id()));
-    let write = || {
-        let mut file = File::options().write(true).create_new(true).mode(mode).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    // Somebody else's file of that name is left alone, and named by the error.
-    write().inspect_err(|error| {
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            // It is gone, or can't be removed for the reason that is told.
-            let _ = fs::remove_file(&temporary);
+/// Removes what killed runs left in the program's own directory. What can't be removed is in nobody's way.
+fn remove_left(directory: &Path, now: SystemTime) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_ours = name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1);
+        let is_old = || {
+            let written = entry.metadata().and_then(|meta| meta.modified()).ok();
+            written.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > LEFT)
+        };
+        if is_ours && is_old() {
+            let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// Puts a file in place, whole or not at all. One that is yet to be made takes nobody's place.
+fn replace(path: &Path, bytes: &[u8], mode: u32, is_new: bool) -> io::Result<()> {
+    let (temporary, mut file) = temporary(path, mode)?;
+    let put = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| if is_new { put_new(&temporary, path) } else { fs::rename(&temporary, path) });
+    if put.is_err() || is_new {
+        // It is gone, has a second name by now, or can't be removed for the reason that is told.
+        let _ = fs::remove_file(&temporary);
+    }
+    put
+}
+
+/// Makes a file beside `path`, of a name that nobody else has.
+fn temporary(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    let mut tried = 0;
+    loop {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let id = format!("{}-{}-{tried}", std::process::id(), since.as_nanos());
+        let temporary = path.with_file_name(format!("{}{id}{}", TEMPORARY.0, TEMPORARY.1));
+        match File::options().write(true).create_new(true).mode(mode).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if tried < 8 => tried += 1,
+            Err(_) => return Err(io::Error::other(format!("{} is in the way", temporary.display()))),
+        }
+    }
+}
+
+/// Gives a file a name that nobody has yet.
+fn put_new(temporary: &Path, path: &Path) -> io::Result<()> {
+    fs::hard_link(temporary, path).or_else(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return Err(error);
+        }
+        // Where a file has one name only, this takes the name first.
+        File::options().write(true).create_new(true).open(path)?;
+        fs::rename(temporary, path).inspect_err(|_| {
+            let _ = fs::remove_file(path);
+        })
     })
 }
 
@@ -324,9 +382,9 @@ mod tests {
         }
         std::os::unix::fs::symlink("page.html", at("link.html")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("dangling.html")).unwrap();
-        assert_eq!(target(&at("page.html")), Ok(at("page.html").canonicalize().unwrap()));
-        assert_eq!(target(&at("link.html")), Ok(at("page.html").canonicalize().unwrap()));
-        assert_eq!(target(&at("absent.html")), Ok(at("absent.html")));
+        assert_eq!(target(&at("page.html")), Ok((at("page.html").canonicalize().unwrap(), false)));
+        assert_eq!(target(&at("link.html")), Ok((at("page.html").canonicalize().unwrap(), false)));
+        assert_eq!(target(&at("absent.html")), Ok((at("absent.html"), true)));
         assert!(target(&at("new.html")).is_ok());
         for name in ["state.json", "other.html"] {
             assert_eq!(target(&at(name)).unwrap_err().code, Code::Conflict, "{name}");
@@ -335,15 +393,31 @@ mod tests {
         assert!(target(&dir).is_err());
         assert_eq!(target(Path::new("/dev/null")).unwrap_err().code, Code::Usage);
 
-        replace(&at("page.html"), b"whole", 0o600).unwrap();
-        assert_eq!(fs::read(at("page.html")).unwrap(), b"whole");
-        assert_eq!(fs::metadata(at("page.html")).unwrap().mode() & 0o7777, 0o600);
-        assert!(replace(&at("absent/page.html"), b"whole", 0o600).is_err());
-        let left = fs::read_dir(&dir)
-            .unwrap()
-            .flatten()
-            .filter(|entry| entry.path().extension().is_some_and(|end| end == "tmp"));
-        assert_eq!(left.count(), 0);
+        replace(&at("page.html"), b"whole", 0o600, false).unwrap();
+        replace(&at("absent.html"), b"whole", 0o600, true).unwrap();
+        for name in ["page.html", "absent.html"] {
+            assert_eq!(fs::read(at(name)).unwrap(), b"whole");
+            assert_eq!(fs::metadata(at(name)).unwrap().mode() & 0o7777, 0o600);
+        }
+        assert!(replace(&at("absent/page.html"), b"whole", 0o600, true).is_err());
+        // Somebody made it after it was looked at.
+        let taken = replace(&at("state.json"), b"whole", 0o600, true).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(at("state.json")).unwrap(), b"{}");
+        let left = || {
+            let entries = fs::read_dir(&dir).unwrap().flatten();
+            entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "tmp")).count()
+        };
+        assert_eq!(left(), 0);
+
+        let (path, _) = temporary(&at("page.html"), 0o600).unwrap();
+        let (other, _) = temporary(&at("page.html"), 0o600).unwrap();
+        assert_ne!(path, other);
+        fs::write(at("mine.tmp"), "").unwrap();
+        remove_left(&dir, SystemTime::now());
+        assert_eq!(left(), 3, "a run that goes on");
+        remove_left(&dir, SystemTime::now() + LEFT + LEFT);
+        assert_eq!(left(), 1, "what a killed run left, and nothing else");
         fs::remove_dir_all(&dir).unwrap();
     }
 }
