@@ -107,6 +107,21 @@ fn a_page_with_files_in_it_is_for_its_user_alone() {
 }
 
 #[test]
+fn files_of_one_name_are_told_apart_by_their_directories() {
+    if !has(Need::Page) {
+        return;
+    }
+    let shipote = shipote();
+    for dir in ["a", "b"] {
+        fs::create_dir(shipote.work().join(dir)).unwrap();
+        fs::write(shipote.work().join(dir).join("state.json"), fixture("v5-full.json")).unwrap();
+    }
+    let told = shipote.run(&["inspect", "-o", "page.html", "a/state.json", "b/state.json"]).ok();
+    assert!(told.stderr.contains("the page holds a/state.json, b/state.json, values"), "{}", told.stderr);
+    assert_eq!(names(&shipote.work().join("page.html")), ["a/state.json", "b/state.json"]);
+}
+
+#[test]
 fn a_page_goes_with_the_session_where_there_is_one() {
     if !has(Need::Page) {
         return;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -46,8 +46,14 @@ pub fn inspect(context: &Context, args: &Inspect) -> Done {
     }
     let page = inspector::page()?;
     let sources = sources(context, args)?;
-    let whole = inspector::with_files(&page, &sources.iter().map(carried).collect::<Vec<_>>())?;
-    let names: Vec<String> = sources.iter().map(|source| one_line(&name_of(source)).into_owned()).collect();
+    let named: Vec<String> = sources.iter().map(|source| name_of(source, &sources)).collect();
+    let carried: Vec<_> = named
+        .iter()
+        .zip(&sources)
+        .map(|(name, source)| Carried { name: name.clone(), bytes: &source.bytes })
+        .collect();
+    let whole = inspector::with_files(&page, &carried)?;
+    let names: Vec<_> = named.iter().map(|name| one_line(name)).collect();
     let secrets = format!("the page holds {}, values of environment variables included", names.join(", "));
     if to_stdout {
         if !sources.is_empty() {
@@ -187,12 +193,17 @@ fn no_file(path: &Path, kind: fs::FileType) -> Failure {
     Failure::usage(format!("read {shown}: it is {what}, and a page carries files")).hint(hint)
 }
 
-fn name_of(source: &Content) -> String {
-    source.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn carried(source: &Content) -> Carried<'_> {
-    Carried { name: name_of(source), bytes: &source.bytes }
+/// Returns the file's name, with as many of the directories before it as tell it from the others.
+fn name_of(source: &Content, all: &[Content]) -> String {
+    fn parts(path: &Path) -> impl Iterator<Item = Component<'_>> {
+        path.components().rev()
+    }
+    let path = &source.path;
+    let shared = |other: &Content| parts(path).zip(parts(&other.path)).take_while(|(a, b)| a == b).count();
+    let others = all.iter().filter(|other| other.path != *path);
+    let mut tail: Vec<_> = parts(path).take(others.map(shared).max().unwrap_or(0) + 1).collect();
+    tail.reverse();
+    tail.iter().collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
 /// Returns the file that a name for the page means, if nothing is lost by writing it, and whether it is yet to be made.
@@ -367,6 +378,20 @@ mod tests {
         insta::assert_snapshot!(told(&[("XDG_RUNTIME_DIR", "/run/user/0"), home]), @"/home/u/.cache/shipote");
         insta::assert_snapshot!(told(&[("XDG_RUNTIME_DIR", "rel"), ("XDG_CACHE_HOME", "/c"), home]), @"/c/shipote");
         insta::assert_snapshot!(told(&[]), @"");
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_their_directories() {
+        let told = |paths: &str| {
+            let content = |path: &str| Content { path: path.into(), bytes: Vec::new() };
+            let all: Vec<Content> = paths.split(' ').map(content).collect();
+            all.iter().map(|source| name_of(source, &all)).collect::<Vec<_>>().join(" ")
+        };
+        insta::assert_snapshot!(told("/var/state.json"), @"state.json");
+        insta::assert_snapshot!(told("a/state.json a/state.journal b/state.json"), @"a/state.json state.journal b/state.json");
+        insta::assert_snapshot!(told("/x/a/state.json /y/a/state.json /z/state.json"), @"x/a/state.json y/a/state.json z/state.json");
+        insta::assert_snapshot!(told("state.json a/state.json /state.json"), @"state.json a/state.json /state.json");
+        insta::assert_snapshot!(told("a/state.json a/state.json ../state.json -"), @"a/state.json a/state.json ../state.json -");
     }
 
     #[test]

@@ -76,7 +76,12 @@ export class Engine {
   /** Adds files to what is open, and returns what is open then. */
   async open(files: File[], lean: boolean): Promise<{ states: State[]; twice: number[] }> {
     const { text, twice } = await this.call((id) => ({ kind: "open", id, files, lean }));
-    return { states: (JSON.parse(text) as { states: State[] }).states, twice };
+    const { states } = JSON.parse(text) as { states: State[] };
+    for (const state of states) {
+      // Reports leave directories out, and carried files have theirs where that tells them apart.
+      state.title = state.files.find(({ name }) => name.endsWith(`/${state.title}`))?.name ?? state.title;
+    }
+    return { states, twice };
   }
 
   /** Asks for the text of an answer. */

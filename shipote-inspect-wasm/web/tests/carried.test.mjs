@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { FIXTURES, launch, PAGE, phase, PROGRAM, saved, visit } from "./browser.mjs";
+import { line } from "./made.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -98,6 +99,31 @@ test("a whole state directory, with the state of now in front and those before i
   assert.equal(await page.locator(".state[aria-current]").innerText(), "state.json\n, valid");
   const { text } = await saved(page, "Report as JSON");
   assert.equal(text, native(["--state-dir", dir, "state", "verify"]));
+  calm();
+});
+
+test("states of one name are told apart by their directories, and have their journals", async () => {
+  const state = readFileSync(join(FIXTURES, "v5-full.json"), "utf8");
+  const at_ms = 1760000000000;
+  const paths = ["a", "b"].flatMap((dir, at) => {
+    const text = state.replace(/"timestamp_ms": ?\d+/, `"timestamp_ms":${at_ms + at}`);
+    const { lineage, serial } = JSON.parse(text);
+    const base_seq = /"journal_seq": ?(\d+)/.exec(text)?.[1];
+    const head = JSON.stringify({ journal: 1, lineage, base_serial: serial, base_seq: 0, base_digest: createHash("sha256").update(text).digest("hex"), at_ms });
+    mkdirSync(join(scratch, dir));
+    const files = { "state.json": text, "state.journal": line(head.replace('"base_seq":0', `"base_seq":${base_seq}`)) };
+    return Object.entries(files).map(([name, content]) => {
+      writeFileSync(join(scratch, dir, name), content);
+      return join(scratch, dir, name);
+    });
+  });
+  const { page, calm } = await look(written("dirs.html", paths));
+  assert.deepEqual(await states(page), ["a/state.json\n, valid", "b/state.json\n, valid"]);
+  for (const [at, dir] of ["a", "b"].entries()) {
+    await page.locator(".state").nth(at).click();
+    await page.waitForFunction((title) => document.title.startsWith(title), `${dir}/state.json: `);
+    assert.match(await page.locator(".facts").innerText(), new RegExp(`${dir}/state\\.json[^]*${dir}/state\\.journal`));
+  }
   calm();
 });
 
