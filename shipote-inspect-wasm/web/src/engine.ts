@@ -84,16 +84,16 @@ export class Engine {
     return { states, twice };
   }
 
-  /** Asks for the text of an answer. */
+  /** Asks for the text of an answer; a text that says what went wrong is none. */
   async text(question: Question): Promise<string> {
-    return (await this.call((id) => ({ kind: "ask", id, question }))).text;
+    const { text } = await this.call((id) => ({ kind: "ask", id, question }));
+    if (text.startsWith('{"error":')) throw new Failed((JSON.parse(text) as { error: string }).error, question.ask);
+    return text;
   }
 
   /** Asks for a view model. */
   async ask<T>(question: Question): Promise<T> {
-    const answer = JSON.parse(await this.text(question)) as T & { error?: string };
-    if (answer !== null && typeof answer === "object" && answer.error !== undefined) throw new Failed(answer.error, question.ask);
-    return answer;
+    return JSON.parse(await this.text(question)) as T;
   }
 
   /** Ends the worker, and with it everything that it holds. */

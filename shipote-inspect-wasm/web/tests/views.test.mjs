@@ -63,6 +63,38 @@ test("an older form is what state export writes, and what it can't say is told",
   calm();
 });
 
+test("an answer that says what went wrong is shown where it was asked for, and never saved", async () => {
+  // Asks for what is not open.
+  const first = () => {
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (/** @type {any} */ order, /** @type {any} */ transfer) {
+      const wrong = /** @type {any} */ (globalThis).wrong && order.kind === "ask";
+      post.call(this, wrong ? { ...order, question: { ...order.question, state: 9, file: 9 } } : order, transfer);
+    };
+  };
+  const { page, calm } = await visit(browser, { first });
+  let downloads = 0;
+  page.on("download", () => (downloads += 1));
+  await only(page, join(FIXTURES, "v4-full.json"));
+  const press = async (/** @type {string} */ name, /** @type {string} */ where) => {
+    await page.evaluate(() => (/** @type {any} */ (globalThis).wrong = true));
+    await page.getByRole("button", { name }).click();
+    await page.waitForFunction((where) => document.querySelector(where)?.textContent, where);
+    await page.evaluate(() => (/** @type {any} */ (globalThis).wrong = false));
+  };
+  await press("Redacted copy", ".along > [role=status]");
+  await page.getByRole("link", { name: "Upgrade" }).click();
+  await page.locator(".steps").waitFor();
+  await press("Download upgraded state", ".upgrade .nothing");
+  await page.getByRole("link", { name: "Workspaces" }).click();
+  await page.locator("tbody tr").first().waitFor();
+  await press("Table as CSV", ".workspaces .nothing");
+  await page.getByRole("link", { name: "Text" }).click();
+  await press("Show the text", ".raw .said");
+  assert.equal(downloads, 0);
+  calm();
+});
+
 test("a redacted copy is valid, and a table comes without formulas", async () => {
   const { page, calm } = await visit(browser);
   await only(page, join(FIXTURES, "v5-full.json"));

@@ -108,8 +108,10 @@ function facts(app: App, state: State): HTMLElement {
 /** What can be taken along, each as a file. */
 function along(app: App, state: State): HTMLElement {
   const list = h("dl");
+  const said = h("div", { role: "status" });
+  const failed = (error: unknown) => put(said, sorry(error));
   const add = (text: string, act: () => void, what: string) => list.append(h("dt", null, button(text, act, { class: "small" })), h("dd", null, prose(what)));
-  const ask = (ask: "report" | "redacted", name: string) => () => void app.engine?.text({ ask, state: app.at }).then((text) => save(name, text, "application/json"));
+  const ask = (ask: "report" | "redacted", name: string) => () => void app.engine?.text({ ask, state: app.at }).then((text) => save(name, text, "application/json"), failed);
   add("Report as JSON", ask("report", "report.json"), "What `shipote state verify --output json` prints, to the byte.");
   if (state.problems.length > 0) add("Problems as Markdown", () => save("problems.md", markdown(state), "text/markdown"), "For a bug report: places and messages, without excerpts of the file.");
   if (state.readable) add("Redacted copy", ask("redacted", "redacted.json"), "The state to give away: environment values, arguments, scripts, paths and host names are tokens in it; labels and ids stay.");
@@ -121,10 +123,10 @@ function along(app: App, state: State): HTMLElement {
       void app.engine?.ask<Exported>({ ask: "exported", state: app.at, count: Number(version.value) }).then(({ text, unsaid, more }) => {
         save("state.json", text, "application/json");
         put(told, ` Version ${version.value} can't say: ${[...new Set(unsaid)].join("; ")}${more > 0 ? `; and ${more} more` : ""}.`);
-      });
-    list.append(h("dt", null, button("Older form", act, { class: "small" })), h("dd", null, "For an older Shipote: ", version, told));
+      }, failed);
+    list.append(h("dt", null, button("Older form", act, { class: "small" })), h("dd", null, "For an older Shipote, environment values included: ", version, told));
   }
-  return h("section", { class: "along", "aria-labelledby": "along" }, h("h2", { id: "along" }, "To take along"), list);
+  return h("section", { class: "along", "aria-labelledby": "along" }, h("h2", { id: "along" }, "To take along"), list, said);
 }
 
 /** The problems as Markdown. Everything of the file stands in fences that nothing in it can end. */

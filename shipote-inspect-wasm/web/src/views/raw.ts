@@ -35,11 +35,14 @@ export function raw(app: App, state: State): HTMLElement {
     const last = Math.max(0, total - Math.floor(view.clientHeight / HEIGHT));
     return total * HEIGHT <= HIGHEST ? Math.floor(view.scrollTop / HEIGHT) : Math.round((view.scrollTop / reach) * last);
   };
+  const failed = (error: unknown) => {
+    said.textContent = sorry(error).textContent;
+  };
   const draw = async (from: number) => {
     const mine = ++turn;
     first = Math.max(0, from - 10);
-    const answer = await app.engine?.ask<Lines>({ ask: "lines", file: file.at, from: first, count: SHOWN });
-    if (answer === undefined || mine !== turn) return;
+    const answer = await app.engine?.ask<Lines>({ ask: "lines", file: file.at, from: first, count: SHOWN }).catch(failed);
+    if (!answer || mine !== turn) return;
     total = answer.total;
     room.style.height = `${Math.min(HIGHEST, total * HEIGHT)}px`;
     text.style.top = `${total * HEIGHT <= HIGHEST ? first * HEIGHT : Math.max(0, view.scrollTop - (from - first) * HEIGHT)}px`;
@@ -64,7 +67,7 @@ export function raw(app: App, state: State): HTMLElement {
               const whole = answer.lines[0];
               if (whole !== undefined) put(code, whole.text, whole.cut > 0 ? h("span", { class: "none" }, ` … ${whole.cut.toLocaleString("en")} bytes more, not shown`) : null);
               item.classList.add("whole");
-            });
+            }, failed);
           },
           { class: "quiet small" },
         ),
@@ -85,7 +88,7 @@ export function raw(app: App, state: State): HTMLElement {
       said.textContent = "";
       show(line);
     } catch (error) {
-      said.textContent = sorry(error).textContent;
+      failed(error);
       go.setCustomValidity(said.textContent ?? "");
     }
   };

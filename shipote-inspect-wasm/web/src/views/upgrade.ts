@@ -9,6 +9,7 @@ import { cover, fields, sorry } from "./words";
 export function upgrade(app: App, state: State): HTMLElement {
   const section = h("section", { class: "upgrade", "aria-labelledby": "upgrade" });
   const body = h("div");
+  const failed = (error: unknown) => put(body, sorry(error));
   section.append(
     h(
       "header",
@@ -20,7 +21,7 @@ export function upgrade(app: App, state: State): HTMLElement {
             { class: "push" },
             button(
               "Download upgraded state",
-              () => void app.engine?.text({ ask: "upgraded", state: app.at }).then((text) => save("state.json", text, "application/json")),
+              () => void app.engine?.text({ ask: "upgraded", state: app.at }).then((text) => save("state.json", text, "application/json"), failed),
               { class: "small" },
             ),
           )
@@ -35,7 +36,7 @@ export function upgrade(app: App, state: State): HTMLElement {
   );
   app.engine?.ask<Upgrade>({ ask: "upgrade", state: app.at }).then(
     (answer) => put(body, steps(answer), entities(app, state, answer)),
-    (error: unknown) => put(body, sorry(error)),
+    failed,
   );
   return section;
 }

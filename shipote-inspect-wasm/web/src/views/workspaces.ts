@@ -6,6 +6,7 @@ import type { Column, Measured, State, WorkspaceRow, WorkspaceTable } from "../m
 import { save } from "../leave";
 import { momentElement } from "../moment";
 import { detail } from "./detail";
+import { sorry } from "./words";
 
 const PAGE = 200;
 
@@ -65,11 +66,12 @@ export function workspaces(app: App, state: State): HTMLElement {
   }
   row.append(h("th", { scope: "col", class: "words" }, "May touch"));
   const table = h("table", null, h("caption", { class: "aside" }, "Workspaces"), h("thead", null, row), body);
+  const failed = (error: unknown) => put(foot, sorry(error));
   let asked = 0;
   const draw = async () => {
     const turn = ++asked;
-    const answer = await app.engine?.ask<WorkspaceTable>({ ask: "workspaces", state: app.at, from: 0, ...wanted });
-    if (answer === undefined || turn !== asked) return;
+    const answer = await app.engine?.ask<WorkspaceTable>({ ask: "workspaces", state: app.at, from: 0, ...wanted }).catch(failed);
+    if (!answer || turn !== asked) return;
     put(body, ...answer.rows.map(line));
     for (const [column, head] of heads) {
       head.setAttribute("aria-sort", column !== wanted.sort ? "none" : wanted.descending ? "descending" : "ascending");
@@ -101,7 +103,7 @@ export function workspaces(app: App, state: State): HTMLElement {
       null,
       h("h1", { id: "workspaces", class: "title" }, "Workspaces"),
       told,
-      h("span", { class: "push" }, button("Table as CSV", () => void app.engine?.text({ ask: "csv", state: app.at }).then((text) => save("workspaces.csv", text, "text/csv")), { class: "quiet small" }), filter),
+      h("span", { class: "push" }, button("Table as CSV", () => void app.engine?.text({ ask: "csv", state: app.at }).then((text) => save("workspaces.csv", text, "text/csv"), failed), { class: "quiet small" }), filter),
     ),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of workspaces" }, table),
     foot,
