@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use shipote_card::id::parse_canonical;
 use shipote_snapshot::diff::{Change, Diff, EntityName, FieldChange};
 use shipote_snapshot::{Collection, DiffOptions, Entity, ShipoteSnapshot, diff};
 
@@ -115,9 +116,9 @@ pub(crate) fn parted<'n>(
     for entity in &other.held {
         let value: Value = serde_json::from_str(&entity.raw).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        // Without an id that can be read, it is known by its label.
+        // Without an id that is one, it is known by its label.
         let (mark, name) = match (text(&value["id"]), text(&value["name"])) {
-            (id, _) if !id.is_empty() => ("", id),
+            (id, _) if parse_canonical(&id).is_ok() => ("", id),
             (_, name) if !name.is_empty() => ("", name),
             _ => ("label ", text(&value["spec"]["label"])),
         };
@@ -286,6 +287,13 @@ mod tests {
             {"id":"01J9Z3NDEKTSV4RRFFQ69G5FAY","spec":{"label":"gone","ttl":"soon"}}]}"#;
         let told = two(OLD, held).ask(r#"{"ask":"diff","state":0,"other":1}"#);
         assert!(told.contains(r#""removed_count":3,"held_count":0"#), "{told}");
+    }
+
+    #[test]
+    fn what_is_held_back_for_its_id_is_known_by_its_label() {
+        let held = OLD.replace("01J9Z3NDEKTSV4RRFFQ69G5FAW", "01J9Z3NDEKTSV4RRFFQ69G5");
+        let told = two(OLD, &held).ask(r#"{"ask":"diff","state":0,"other":1}"#);
+        assert!(told.contains(r#""removed_count":0,"held_count":1"#), "{told}");
     }
 
     #[test]
