@@ -112,13 +112,20 @@ pub(crate) fn parted<'n>(
     names: &'n [EntityName],
     other: &ShipoteSnapshot,
 ) -> (Vec<&'n EntityName>, Vec<&'n EntityName>) {
+    // By list and id: what is not understood, and the ids that what is understood has.
     let mut held: BTreeMap<String, u64> = BTreeMap::new();
+    let mut ids: BTreeMap<String, u64> = BTreeMap::new();
+    if !other.held.is_empty() {
+        ids.extend(other.workspaces.iter().map(|entry| (entry.id.to_string(), 0)));
+        ids.extend(other.live_pipelines.iter().map(|entry| (entry.id.to_string(), 0)));
+        ids.extend(other.commands.iter().map(|entry| (entry.id.to_string(), 0)));
+    }
     for entity in &other.held {
         let value: Value = serde_json::from_str(&entity.raw).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        // Without an id that is one, it is known by its label.
+        // Without an id that is one, and its own, it is known by its label.
         let (mark, name) = match (text(&value["id"]), text(&value["name"])) {
-            (id, _) if parse_canonical(&id).is_ok() => ("", id),
+            (id, _) if parse_canonical(&id).is_ok() && !ids.contains_key(&id) => ("", id),
             (_, name) if !name.is_empty() => ("", name),
             _ => ("label ", text(&value["spec"]["label"])),
         };
@@ -293,6 +300,9 @@ mod tests {
     fn what_is_held_back_for_its_id_is_known_by_its_label() {
         let held = OLD.replace("01J9Z3NDEKTSV4RRFFQ69G5FAW", "01J9Z3NDEKTSV4RRFFQ69G5");
         let told = two(OLD, &held).ask(r#"{"ask":"diff","state":0,"other":1}"#);
+        assert!(told.contains(r#""removed_count":0,"held_count":1"#), "{told}");
+        let twice = OLD.replace("01J9Z3NDEKTSV4RRFFQ69G5FAW", "01J9Z3NDEKTSV4RRFFQ69G5FAV");
+        let told = two(OLD, &twice).ask(r#"{"ask":"diff","state":0,"other":1}"#);
         assert!(told.contains(r#""removed_count":0,"held_count":1"#), "{told}");
     }
 
