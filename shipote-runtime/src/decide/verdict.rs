@@ -84,9 +84,6 @@ impl PipelineEnd {
         let mut nodes: Vec<NodeVerdict> =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or(NodeVerdict::Failed)).collect();
 
-        let cause = (0..count)
-            .filter(|node| nodes[*node] == NodeVerdict::Failed)
-            .min_by_key(|node| self.nodes[*node].order);
         if self.cancelled {
             for (node, verdict) in nodes.iter_mut().enumerate() {
                 if *verdict == NodeVerdict::Failed
@@ -104,6 +101,10 @@ impl PipelineEnd {
             (false, false) => PipelineVerdict::Ok,
         };
         let input_truncated = self.truncated(&nodes);
+        // Whose input was cut short failed for another's failure, even where its end was told of first.
+        let cause = (0..count)
+            .filter(|node| nodes[*node] == NodeVerdict::Failed)
+            .min_by_key(|node| (input_truncated[*node], self.nodes[*node].order));
         Judgement { pipeline, nodes, input_truncated, cause: if self.cancelled { None } else { cause } }
     }
 
@@ -218,6 +219,20 @@ mod tests {
             PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: false }.judge().input_truncated
         };
         assert_eq!((judged(3), judged(2_000)), (vec![false, true], vec![false, false]));
+    }
+
+    #[test]
+    fn a_consumer_that_fails_for_want_of_input_is_not_the_cause_though_its_end_is_told_of_first() {
+        let node = |order, at_ms| NodeEnd {
+            exit: Some(code(1)),
+            order,
+            at_ms,
+            asked: false,
+            success_codes: vec![0],
+        };
+        let nodes = vec![node(1, 5_003), node(0, 5_000)];
+        let judgement = PipelineEnd { nodes, edges: vec![(0, 1)], cancelled: false }.judge();
+        assert_eq!((judgement.cause, judgement.input_truncated), (Some(0), vec![false, true]));
     }
 
     #[test]
